@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Little-endian numbers at any address, on any host, and the two loops over
+ * bytes that core/ needs. Private to the sources in core/.
+ *
+ * Compilers turn a loop that copies or clears into a call of memcpy or memset,
+ * even with -ffreestanding, where nobody provides them. XF_NO_IDIOM in the body
+ * hides the pattern and costs nothing else. Copying a whole struct has the same
+ * effect: core/ copies large ones member by member.
+ */
+#ifndef XF_CORE_BYTES_H
+#define XF_CORE_BYTES_H
+
+#include "core/bits.h"
+
+#define XF_NO_IDIOM(counter) __asm__("" : "+r"(counter))
+
+static inline uint32_t xf_get_le32(const unsigned char *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t xf_get_le64(const unsigned char *p)
+{
+	return xf_get_le32(p) | (uint64_t)xf_get_le32(p + 4) << 32;
+}
+
+static inline void xf_put_le64(unsigned char *p, uint64_t value)
+{
+	p[0] = (unsigned char)value;
+	p[1] = (unsigned char)(value >> 8);
+	p[2] = (unsigned char)(value >> 16);
+	p[3] = (unsigned char)(value >> 24);
+	p[4] = (unsigned char)(value >> 32);
+	p[5] = (unsigned char)(value >> 40);
+	p[6] = (unsigned char)(value >> 48);
+	p[7] = (unsigned char)(value >> 56);
+}
+
+static inline void xf_copy_bytes(unsigned char *to, const unsigned char *from, size_t count)
+{
+	size_t i = 0;
+
+	for (; count - i >= 8; i += 8) {
+		XF_NO_IDIOM(i);
+		xf_put_le64(to + i, xf_get_le64(from + i));
+	}
+	for (; i < count; i++) {
+		XF_NO_IDIOM(i);
+		to[i] = from[i];
+	}
+}
+
+static inline void xf_zero_bytes(unsigned char *to, size_t count)
+{
+	size_t i = 0;
+
+	for (; count - i >= 8; i += 8) {
+		XF_NO_IDIOM(i);
+		xf_put_le64(to + i, 0);
+	}
+	for (; i < count; i++) {
+		XF_NO_IDIOM(i);
+		to[i] = 0;
+	}
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/rule.h"
+
+struct xf_guest xf_guest_normal(struct xf_guest guest)
+{
+	guest.shown = xf_widen((guest.shown & guest.known) | XF_FPSSE);
+	guest.known |= guest.shown;
+	return guest;
+}
+
+struct xf_judgement xf_judge(uint64_t state, struct xf_guest guest, uint64_t host)
+{
+	guest = xf_guest_normal(guest);
+	return (struct xf_judgement){
+		.superfluous = state & guest.known & ~guest.shown,
+		.undecided = state & ~guest.known,
+		.lost = state & guest.shown & ~host,
+		.missing = guest.shown & ~host,
+	};
+}
+
+uint64_t xf_droppable(uint64_t state, struct xf_guest guest, uint64_t only)
+{
+	guest = xf_guest_normal(guest);
+	return state & guest.known & ~guest.shown & only;
+}
+
+/*
+ * guest_supported_xcr0: what of its leaf 0xD the host has; nothing before
+ * KVM_SET_CPUID2, nor without XSAVE (supported_xcr0 is 0 then).
+ */
+static uint64_t guest_supported(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu)
+{
+	return vcpu->cpuid_set && !kvm->no_xsave ? vcpu->cpuid & kvm->host : 0;
+}
+
+/*
+ * fpstate->user_xfeatures. It begins as the host's own default, which has all
+ * but AMX's tiles; strict kernels overwrite it in kvm_vcpu_after_set_cpuid. Tiles
+ * come with a leaf 0xD that has them (kvm_check_cpuid).
+ */
+static uint64_t user_mask(const struct xf_kvm *kvm, enum xf_kvm_set set,
+			  const struct xf_kvm_vcpu *vcpu)
+{
+	uint64_t guest = guest_supported(kvm, vcpu);
+
+	if (vcpu->cpuid_set && set == XF_SET_GUEST)
+		return guest | XF_FPSSE;
+	if (vcpu->cpuid_set && set == XF_SET_GUEST_BARE)
+		return guest;
+	return (kvm->host & ~XF_XTILEDATA) | (guest & XF_XTILEDATA);
+}
+
+/* Not for a KVM that ignores the call: that one asks nothing. */
+static struct xf_area_limits limits_of(const struct xf_kvm *kvm, enum xf_kvm_set set,
+				       const struct xf_kvm_vcpu *vcpu)
+{
+	return (struct xf_area_limits){
+		.host = kvm->host,
+		.user = user_mask(kvm, set, vcpu),
+		.mxcsr_mask = kvm->mxcsr_mask,
+		.no_xsave = kvm->no_xsave,
+		.refuses_protected = vcpu->guarded,
+		.header_unchecked = kvm->header_unchecked,
+		.mxcsr_always = kvm->mxcsr_always,
+	};
+}
+
+/* What a KVM clears in XSTATE_BV before it looks at it. */
+static uint64_t cleared_first(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu)
+{
+	uint64_t cleared = kvm->xfd_clears ? vcpu->xfd : 0;
+
+	if (kvm->hook_pkru && !(guest_supported(kvm, vcpu) & XF_PKRU))
+		cleared |= XF_PKRU;
+	return cleared;
+}
+
+static struct xf_kvm_answer answer(enum xf_reason reason, uint64_t loaded, uint64_t dropped)
+{
+	return (struct xf_kvm_answer){ reason, loaded, dropped };
+}
+
+static struct xf_kvm_answer answer_as(const struct xf_kvm *kvm, enum xf_kvm_set set,
+				      const struct xf_kvm_vcpu *vcpu,
+				      const struct xf_area_head *head)
+{
+	if (vcpu->guarded && kvm->protected_ignored)
+		return answer(XF_REASON_NONE, 0, 0);
+
+	uint64_t cleared = head->xstate_bv & cleared_first(kvm, vcpu);
+	struct xf_area_head seen = *head;
+
+	seen.xstate_bv &= ~cleared;
+
+	const struct xf_area_limits limits = limits_of(kvm, set, vcpu);
+	enum xf_reason reason = xf_area_check_head(&seen, &limits);
+
+	if (reason != XF_REASON_NONE)
+		return answer(reason, 0, 0);
+	return answer(XF_REASON_NONE, kvm->no_xsave ? XF_FPSSE : seen.xstate_bv, cleared);
+}
+
+struct xf_kvm_answer xf_kvm_set(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
+				const struct xf_area_head *head)
+{
+	return answer_as(kvm, kvm->set, vcpu, head);
+}
+
+uint64_t xf_kvm_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t in_use)
+{
+	if (kvm->no_xsave)
+		return XF_FPSSE;
+	in_use &= ~XF_SUPERVISOR;
+	if (kvm->xfd_clears)
+		in_use &= ~vcpu->xfd;
+	if (kvm->get == XF_GET_LEAKS || (kvm->get_after_cpuid && !vcpu->cpuid_set))
+		return in_use;
+
+	uint64_t guest = guest_supported(kvm, vcpu);
+
+	return in_use & (kvm->get == XF_GET_TRIMS_BARE ? guest : guest | XF_FPSSE);
+}
+
+bool xf_kvm_takes_xcr0(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t xcr0)
+{
+	uint64_t valid = XF_X87 | guest_supported(kvm, vcpu);
+
+	/* Without XSAVE, KVM_SET_XCRS is -EINVAL whatever it is given. */
+	return !kvm->no_xsave && xf_is_consistent(xcr0) && !(xcr0 & ~valid);
+}
+
+/* The components that a refusal is about, or 0 where it is about something else. */
+static uint64_t blocked_by(const struct xf_area_limits *limits, uint64_t xstate_bv,
+			   enum xf_reason reason)
+{
+	switch (reason) {
+	case XF_REASON_NO_XSAVE:
+		return xstate_bv & ~XF_FPSSE;
+	case XF_REASON_HOST:
+		return xstate_bv & ~limits->host;
+	case XF_REASON_USER:
+		return xstate_bv & ~limits->user;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * A KVM is the more lenient the more the guest was shown, and "set" by the host's
+ * mask the most lenient of its behaviours. So of all that is possible there is a
+ * kindest case and a harshest, and what they agree on is certain.
+ */
+static struct xf_kvm_vcpu fresh_vcpu(uint64_t cpuid)
+{
+	return (struct xf_kvm_vcpu){ cpuid, .cpuid_set = true, .guarded = false, .xfd = 0 };
+}
+
+static struct xf_kvm_vcpu kindest_vcpu(struct xf_guest guest)
+{
+	return fresh_vcpu(guest.shown | ~guest.known);
+}
+
+/* With x87 and SSE alone there may be no leaf 0xD at all. */
+static struct xf_kvm_vcpu harshest_vcpu(struct xf_guest guest)
+{
+	return fresh_vcpu(guest.shown & ~XF_FPSSE ? guest.shown : 0);
+}
+
+struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
+				const struct xf_area_head *head)
+{
+	guest = xf_guest_normal(guest);
+
+	const struct xf_kvm_vcpu kind = kindest_vcpu(guest);
+	const struct xf_kvm_vcpu harsh = harshest_vcpu(guest);
+	bool set_known = kvm->set != XF_SET_UNKNOWN;
+	enum xf_kvm_set kind_set = set_known ? kvm->set : XF_SET_HOST;
+	enum xf_kvm_set harsh_set = set_known ? kvm->set : XF_SET_GUEST_BARE;
+	struct xf_kvm_answer best = answer_as(kvm, kind_set, &kind, head);
+
+	if (best.reason != XF_REASON_NONE) {
+		const struct xf_area_limits limits = limits_of(kvm, kind_set, &kind);
+		uint64_t seen = head->xstate_bv & ~cleared_first(kvm, &kind);
+
+		return (struct xf_prediction){
+			.outcome = XF_OUTCOME_REFUSED,
+			.reason = best.reason,
+			.blocked = blocked_by(&limits, seen, best.reason),
+		};
+	}
+
+	struct xf_kvm_answer worst = answer_as(kvm, harsh_set, &harsh, head);
+
+	return (struct xf_prediction){
+		.outcome =
+			worst.reason == XF_REASON_NONE ? XF_OUTCOME_ACCEPTED : XF_OUTCOME_UNKNOWN,
+		.dropped = best.dropped & guest.shown,
+	};
+}
+
+const char *xf_outcome_name(enum xf_outcome outcome)
+{
+	switch (outcome) {
+	case XF_OUTCOME_ACCEPTED:
+		return "accepted";
+	case XF_OUTCOME_REFUSED:
+		return "refused";
+	default:
+		return "unknown";
+	}
+}
