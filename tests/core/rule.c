@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rule by example. tests/proofs has every case; here are those that people have. */
+#include "tests/core/test.h"
+
+#include "core/rule.h"
+
+/* Kernels as facts of behaviour. */
+static const struct xf_kvm fixed = {
+	.host = 0x207,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_HOST,
+};
+static const struct xf_kvm no_pku = {
+	.host = 0x7,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_HOST,
+};
+static const struct xf_kvm strict = {
+	.host = 0x207,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_GUEST,
+	.get_after_cpuid = true,
+};
+static const struct xf_kvm bare = {
+	.host = 0x207,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS_BARE,
+	.set = XF_SET_GUEST_BARE,
+	.get_after_cpuid = true,
+};
+static const struct xf_kvm leaky = {
+	.host = 0x207,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_LEAKS,
+	.set = XF_SET_HOST,
+};
+static const struct xf_kvm old = {
+	.host = 0x207,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_HOST,
+	.header_unchecked = true,
+	.mxcsr_always = true,
+};
+static const struct xf_kvm hook = {
+	.host = 0x7,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_HOST,
+	.hook_pkru = true,
+};
+static const struct xf_kvm amx = {
+	.host = 0x602e7,
+	.mxcsr_mask = XF_MXCSR_MASK,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_HOST,
+	.xfd_clears = true,
+};
+static const struct xf_kvm no_xsave = {
+	.mxcsr_mask = 0xffbf,
+	.get = XF_GET_TRIMS,
+	.set = XF_SET_HOST,
+	.no_xsave = true,
+};
+
+static const struct xf_guest qemu64 = { 0x3, ~UINT64_C(0) };
+static const struct xf_guest with_avx = { 0x7, ~UINT64_C(0) };
+static const struct xf_guest with_pku = { 0x207, ~UINT64_C(0) };
+static const struct xf_guest minus_pku = { 0, XF_PKRU };
+
+static struct xf_kvm_vcpu shown(uint64_t cpuid)
+{
+	return (struct xf_kvm_vcpu){ .cpuid = cpuid, .cpuid_set = true };
+}
+
+static const struct xf_kvm_vcpu no_cpuid_yet = { .cpuid = 0x207 };
+
+static struct xf_area_head in_use(uint64_t xstate_bv)
+{
+	return (struct xf_area_head){ .xstate_bv = xstate_bv, .mxcsr = 0x1f80 };
+}
+
+static void test_normal(void **state)
+{
+	struct xf_guest guest;
+
+	(void)state;
+	guest = xf_guest_normal(XF_GUEST_UNKNOWN);
+	assert_true(guest.shown == 0x3 && guest.known == 0x3);
+	/* Opmask cannot be without the rest of AVX-512, AVX and SSE. */
+	guest = xf_guest_normal((struct xf_guest){ XF_OPMASK | XF_PKRU, XF_OPMASK });
+	assert_true(guest.shown == 0xe7 && guest.known == 0xe7);
+	guest = xf_guest_normal(minus_pku);
+	assert_true(guest.shown == 0x3 && guest.known == 0x203);
+	guest = xf_guest_normal((struct xf_guest){ 0, ~UINT64_C(0) });
+	assert_true(guest.shown == 0x3 && guest.known == ~UINT64_C(0));
+}
+
+static void expect_judgement(struct xf_judgement got, struct xf_judgement want)
+{
+	assert_true(got.superfluous == want.superfluous);
+	assert_true(got.undecided == want.undecided);
+	assert_true(got.lost == want.lost);
+	assert_true(got.missing == want.missing);
+}
+
+static void test_judge(void **state)
+{
+	const uint64_t anywhere = ~UINT64_C(0);
+
+	(void)state;
+	expect_judgement(xf_judge(0x207, qemu64, anywhere),
+			 (struct xf_judgement){ .superfluous = 0x204 });
+	expect_judgement(xf_judge(0x207, XF_GUEST_UNKNOWN, anywhere),
+			 (struct xf_judgement){ .undecided = 0x204 });
+	expect_judgement(xf_judge(0x207, minus_pku, anywhere),
+			 (struct xf_judgement){ .superfluous = XF_PKRU, .undecided = XF_AVX });
+	expect_judgement(xf_judge(0x207, with_pku, 0x7),
+			 (struct xf_judgement){ .lost = XF_PKRU, .missing = XF_PKRU });
+	expect_judgement(xf_judge(0x3, with_pku, 0x3), (struct xf_judgement){ .missing = 0x204 });
+	expect_judgement(xf_judge(0x207, qemu64, 0x2),
+			 (struct xf_judgement){ 0x204, 0, XF_X87, XF_X87 });
+}
+
+static void test_droppable(void **state)
+{
+	(void)state;
+	assert_true(xf_droppable(0x207, qemu64, ~UINT64_C(0)) == 0x204);
+	assert_true(xf_droppable(0x207, qemu64, XF_PKRU) == XF_PKRU);
+	assert_true(xf_droppable(0x207, with_avx, ~UINT64_C(0)) == XF_PKRU);
+	assert_true(xf_droppable(0x207, minus_pku, ~UINT64_C(0)) == XF_PKRU);
+	assert_true(xf_droppable(0x207, XF_GUEST_UNKNOWN, ~UINT64_C(0)) == 0);
+	assert_true(xf_droppable(0x7, qemu64, XF_PKRU) == 0);
+	assert_true(xf_droppable(0x3, (struct xf_guest){ 0, ~UINT64_C(0) }, ~UINT64_C(0)) == 0);
+}
+
+static void expect_set(const struct xf_kvm *kvm, struct xf_kvm_vcpu vcpu, struct xf_area_head head,
+		       enum xf_reason reason, uint64_t loaded, uint64_t dropped)
+{
+	struct xf_kvm_answer answer = xf_kvm_set(kvm, &vcpu, &head);
+
+	assert_int_equal(answer.reason, reason);
+	assert_true(answer.loaded == loaded);
+	assert_true(answer.dropped == dropped);
+}
+
+/* What was seen of KVM_SET_XSAVE on real kernels, guest without XSAVE in its CPUID. */
+static void test_seen_single_bits(void **state)
+{
+	static const struct {
+		const struct xf_kvm *kvm;
+		uint64_t accepted;
+	} seen[] = {
+		{ &old, 0x207 },  { &fixed, 0x207 }, { &no_pku, 0x7 },
+		{ &strict, 0x3 }, { &bare, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(seen); i++) {
+		struct xf_kvm_vcpu vcpu = shown(0);
+
+		for (unsigned int n = 0; n < XF_BITS; n++) {
+			struct xf_area_head head = in_use(xf_mask(xf_bit(n)));
+			bool accepted =
+				xf_kvm_set(seen[i].kvm, &vcpu, &head).reason == XF_REASON_NONE;
+
+			assert_int_equal(accepted, (seen[i].accepted >> n) & 1);
+		}
+	}
+}
+
+static void test_set(void **state)
+{
+	struct xf_area_head odd = in_use(0x3);
+
+	(void)state;
+	expect_set(&fixed, shown(0x3), in_use(0x207), XF_REASON_NONE, 0x207, 0);
+	expect_set(&no_pku, shown(0x3), in_use(0x207), XF_REASON_HOST, 0, 0);
+	expect_set(&strict, shown(0x3), in_use(0x207), XF_REASON_USER, 0, 0);
+	expect_set(&strict, shown(0x207), in_use(0x207), XF_REASON_NONE, 0x207, 0);
+	expect_set(&strict, shown(0x2ff), in_use(0x20f), XF_REASON_HOST, 0, 0);
+	expect_set(&bare, shown(0), in_use(0x3), XF_REASON_USER, 0, 0);
+	expect_set(&bare, shown(0x7), in_use(0x3), XF_REASON_NONE, 0x3, 0);
+	/* Before KVM_SET_CPUID2 a strict KVM is not strict yet. */
+	expect_set(&strict, no_cpuid_yet, in_use(0x207), XF_REASON_NONE, 0x207, 0);
+	expect_set(&bare, no_cpuid_yet, in_use(0x207), XF_REASON_NONE, 0x207, 0);
+	odd.reserved = true;
+	odd.xcomp_bv = XF_COMPACTED;
+	expect_set(&old, shown(0), odd, XF_REASON_NONE, 0x3, 0);
+	expect_set(&fixed, shown(0), odd, XF_REASON_COMPACTED, 0, 0);
+}
+
+static void test_set_hook(void **state)
+{
+	struct xf_kvm with_host = hook;
+
+	(void)state;
+	with_host.host = 0x207;
+	expect_set(&hook, shown(0x3), in_use(0x207), XF_REASON_NONE, 0x7, XF_PKRU);
+	/* The two side effects: the guest's own PKRU goes, and so it does before any CPUID. */
+	expect_set(&hook, shown(0x207), in_use(0x207), XF_REASON_NONE, 0x7, XF_PKRU);
+	expect_set(&with_host, no_cpuid_yet, in_use(0x207), XF_REASON_NONE, 0x7, XF_PKRU);
+	expect_set(&with_host, shown(0x207), in_use(0x207), XF_REASON_NONE, 0x207, 0);
+	expect_set(&hook, shown(0x3), in_use(0x20f), XF_REASON_HOST, 0, 0);
+}
+
+static void test_set_amx(void **state)
+{
+	struct xf_kvm_vcpu vcpu = shown(0x602e7);
+	struct xf_kvm older = amx;
+
+	(void)state;
+	expect_set(&amx, vcpu, in_use(0x602e7), XF_REASON_NONE, 0x602e7, 0);
+	expect_set(&amx, shown(0x2e7), in_use(0x602e7), XF_REASON_USER, 0, 0);
+	expect_set(&amx, shown(0x2e7), in_use(0x202e7), XF_REASON_NONE, 0x202e7, 0);
+	expect_set(&amx, (struct xf_kvm_vcpu){ .cpuid = 0x602e7 }, in_use(0x602e7), XF_REASON_USER,
+		   0, 0);
+	vcpu.xfd = XF_XTILEDATA;
+	expect_set(&amx, vcpu, in_use(0x602e7), XF_REASON_NONE, 0x202e7, XF_XTILEDATA);
+	older.xfd_clears = false;
+	expect_set(&older, vcpu, in_use(0x602e7), XF_REASON_NONE, 0x602e7, 0);
+}
+
+static void test_set_protected(void **state)
+{
+	struct xf_kvm_vcpu vcpu = shown(0x207);
+	struct xf_kvm ignores = fixed;
+
+	(void)state;
+	vcpu.guarded = true;
+	ignores.protected_ignored = true;
+	expect_set(&fixed, vcpu, in_use(0x3), XF_REASON_PROTECTED, 0, 0);
+	expect_set(&ignores, vcpu, in_use(~UINT64_C(0)), XF_REASON_NONE, 0, 0);
+	vcpu.guarded = false;
+	expect_set(&ignores, vcpu, in_use(0x3), XF_REASON_NONE, 0x3, 0);
+}
+
+static void test_set_no_xsave(void **state)
+{
+	struct xf_kvm hooked = no_xsave;
+	struct xf_area_head head = in_use(0);
+
+	(void)state;
+	expect_set(&no_xsave, shown(0x207), in_use(0x7), XF_REASON_NO_XSAVE, 0, 0);
+	expect_set(&no_xsave, shown(0x207), in_use(0x3), XF_REASON_NONE, 0x3, 0);
+	/* FXRSTOR knows no XSTATE_BV. */
+	expect_set(&no_xsave, shown(0), head, XF_REASON_NONE, 0x3, 0);
+	head.mxcsr = 0x1fc0;
+	expect_set(&no_xsave, shown(0), head, XF_REASON_NO_XSAVE_MXCSR, 0, 0);
+	hooked.hook_pkru = true;
+	expect_set(&hooked, shown(0x207), in_use(0x203), XF_REASON_NONE, 0x3, XF_PKRU);
+}
+
+static void expect_get(const struct xf_kvm *kvm, struct xf_kvm_vcpu vcpu, uint64_t use,
+		       uint64_t want)
+{
+	assert_true(xf_kvm_get(kvm, &vcpu, use) == want);
+}
+
+static void test_get(void **state)
+{
+	struct xf_kvm_vcpu disarmed = shown(0x602e7);
+
+	(void)state;
+	expect_get(&fixed, shown(0), 0x207, 0x3);
+	expect_get(&fixed, shown(0x207), 0x207, 0x207);
+	expect_get(&fixed, shown(0x207), 0x201, 0x201);
+	expect_get(&no_pku, shown(0x207), 0x207, 0x7);
+	expect_get(&fixed, no_cpuid_yet, 0x207, 0x3);
+	expect_get(&strict, shown(0), 0x207, 0x3);
+	expect_get(&strict, no_cpuid_yet, 0x207, 0x207);
+	expect_get(&bare, shown(0), 0x207, 0);
+	expect_get(&bare, shown(0x7), 0x207, 0x7);
+	expect_get(&bare, no_cpuid_yet, 0x217, 0x217);
+	/* Also what KVM itself does not know: BNDCSR on a CPU that emulates MPX. */
+	expect_get(&leaky, shown(0), 0x217, 0x217);
+	expect_get(&leaky, shown(0), 0x207 | XF_CET, 0x207);
+	expect_get(&no_xsave, shown(0), 0, 0x3);
+	expect_get(&amx, disarmed, 0x602e7, 0x602e7);
+	disarmed.xfd = XF_XTILEDATA;
+	expect_get(&amx, disarmed, 0x602e7, 0x202e7);
+}
+
+static void test_takes_xcr0(void **state)
+{
+	const struct xf_kvm_vcpu vcpu = shown(0x2ff);
+	const struct xf_kvm_vcpu none = shown(0);
+
+	(void)state;
+	assert_true(xf_kvm_takes_xcr0(&fixed, &vcpu, 0x1));
+	assert_true(xf_kvm_takes_xcr0(&fixed, &vcpu, 0x207));
+	assert_true(xf_kvm_takes_xcr0(&fixed, &none, 0x1));
+	assert_false(xf_kvm_takes_xcr0(&fixed, &none, 0x3));
+	assert_false(xf_kvm_takes_xcr0(&fixed, &no_cpuid_yet, 0x3));
+	assert_false(xf_kvm_takes_xcr0(&fixed, &vcpu, 0x5));
+	assert_false(xf_kvm_takes_xcr0(&fixed, &vcpu, 0x6));
+	assert_false(xf_kvm_takes_xcr0(&fixed, &vcpu, 0x1f));
+	assert_false(xf_kvm_takes_xcr0(&no_xsave, &vcpu, 0x1));
+}
+
+static void expect_prediction(const struct xf_kvm *kvm, struct xf_guest guest,
+			      struct xf_area_head head, struct xf_prediction want)
+{
+	struct xf_prediction got = xf_predict(kvm, guest, &head);
+
+	assert_int_equal(got.outcome, want.outcome);
+	assert_int_equal(got.reason, want.reason);
+	assert_true(got.blocked == want.blocked);
+	assert_true(got.dropped == want.dropped);
+}
+
+static const struct xf_prediction accepted = { .outcome = XF_OUTCOME_ACCEPTED };
+static const struct xf_prediction unknown = { .outcome = XF_OUTCOME_UNKNOWN };
+
+static struct xf_prediction refused(enum xf_reason reason, uint64_t blocked)
+{
+	return (struct xf_prediction){ XF_OUTCOME_REFUSED, reason, blocked, 0 };
+}
+
+static void test_predict(void **state)
+{
+	const struct xf_prediction drops_own = { XF_OUTCOME_ACCEPTED, XF_REASON_NONE, 0, XF_PKRU };
+	struct xf_area_head odd = in_use(0x207);
+
+	(void)state;
+	expect_prediction(&strict, qemu64, in_use(0x207), refused(XF_REASON_USER, 0x204));
+	expect_prediction(&fixed, qemu64, in_use(0x207), accepted);
+	expect_prediction(&no_pku, qemu64, in_use(0x207), refused(XF_REASON_HOST, XF_PKRU));
+	expect_prediction(&no_pku, with_pku, in_use(0x207), refused(XF_REASON_HOST, XF_PKRU));
+	expect_prediction(&hook, qemu64, in_use(0x207), accepted);
+	expect_prediction(&hook, with_pku, in_use(0x207), drops_own);
+	expect_prediction(&no_xsave, qemu64, in_use(0x207), refused(XF_REASON_NO_XSAVE, 0x204));
+	odd.mxcsr = 0x10000;
+	expect_prediction(&fixed, qemu64, odd, refused(XF_REASON_MXCSR, 0));
+	expect_prediction(&strict, qemu64, odd, refused(XF_REASON_USER, 0x204));
+}
+
+static void test_predict_unknown(void **state)
+{
+	struct xf_kvm any = fixed;
+	struct xf_area_head odd = in_use(0x207);
+
+	(void)state;
+	/* The guest is not known: only a strict KVM cares. */
+	expect_prediction(&fixed, XF_GUEST_UNKNOWN, in_use(0x207), accepted);
+	expect_prediction(&strict, XF_GUEST_UNKNOWN, in_use(0x207), unknown);
+	expect_prediction(&strict, XF_GUEST_UNKNOWN, in_use(0x3), accepted);
+	expect_prediction(&strict, minus_pku, in_use(0x207), refused(XF_REASON_USER, XF_PKRU));
+	expect_prediction(&strict, minus_pku, in_use(0x7), unknown);
+	expect_prediction(&hook, XF_GUEST_UNKNOWN, in_use(0x207), accepted);
+	/* The KVM is not known. */
+	any.set = XF_SET_UNKNOWN;
+	expect_prediction(&any, qemu64, in_use(0x207), unknown);
+	expect_prediction(&any, with_pku, in_use(0x207), accepted);
+	expect_prediction(&any, with_pku, in_use(0x20f), refused(XF_REASON_HOST, XF_BNDREGS));
+	/* Refused whatever it is, for what is wrong whatever it is. */
+	odd.reserved = true;
+	expect_prediction(&any, qemu64, odd, refused(XF_REASON_RESERVED, 0));
+	/* 5.17: a guest with no more than x87 and SSE may have no leaf 0xD. */
+	expect_prediction(&bare, qemu64, in_use(0x3), unknown);
+	expect_prediction(&bare, with_avx, in_use(0x3), accepted);
+	expect_prediction(&bare, qemu64, in_use(0), accepted);
+}
+
+static void test_outcome_names(void **state)
+{
+	(void)state;
+	assert_string_equal(xf_outcome_name(XF_OUTCOME_ACCEPTED), "accepted");
+	assert_string_equal(xf_outcome_name(XF_OUTCOME_REFUSED), "refused");
+	assert_string_equal(xf_outcome_name(XF_OUTCOME_UNKNOWN), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_normal),
+		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_droppable),
+		cmocka_unit_test(test_seen_single_bits),
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_set_hook),
+		cmocka_unit_test(test_set_amx),
+		cmocka_unit_test(test_set_protected),
+		cmocka_unit_test(test_set_no_xsave),
+		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_takes_xcr0),
+		cmocka_unit_test(test_predict),
+		cmocka_unit_test(test_predict_unknown),
+		cmocka_unit_test(test_outcome_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
