@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A proof that cannot fail proves nothing: breaks the rule in one place at a time
+# and wants the named proof to notice. Every proof must notice something.
+# Usage: mutants.sh SOURCE-ROOT COMPILER...
+set -eu
+
+root=$(cd "$1" && pwd)
+shift
+cc=("$@" -std=gnu11 -O1 -w -I"$root" -I"$root/tests/proofs")
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# file % what is there (sed) % what it becomes % the proof that notices
+mutants='
+rule.c%xf_widen((guest.shown \& guest.known) . XF_FPSSE)%(guest.shown \& guest.known) | XF_FPSSE%never-drops-shown
+rule.c%(guest.shown \& guest.known) . XF_FPSSE%guest.shown \& guest.known%never-drops-shown
+rule.c%return state \& guest.known \&%return state \&%unknown-changes-nothing
+rule.c%(guest.shown \& guest.known)%(guest.shown)%unknown-changes-nothing
+rule.c%~guest.shown \& only%~guest.shown \& only \& ~XF_PKRU%repaired-is-within-guest
+rule.c%return state \& guest.known \& ~guest.shown \& only%state \&= guest.known \& ~guest.shown \& only; return state \& -state%repair-is-idempotent
+rule.c%.superfluous = state \& guest.known%.superfluous = state%only-superfluous-changes
+rule.c%.superfluous = state%.superfluous = host \& state%only-superfluous-changes
+rule.c%.lost = state \& guest.shown%.lost = state%lost-is-never-dropped
+rule.c%cleared .= XF_PKRU%cleared |= XF_PKRU | XF_APX%hook-drops-only-pkru
+rule.c%kvm->hook_pkru \&\& !(guest_supported(kvm, vcpu) \& XF_PKRU)%kvm->hook_pkru \&\& !(vcpu->cpuid \& XF_PKRU)%hook-drops-only-pkru
+rule.c%vcpu->cpuid_set \&\& !kvm->no_xsave ? vcpu->cpuid%!kvm->no_xsave ? vcpu->cpuid%first-reason-wins
+rule.c%vcpu->cpuid_set \&\& set == XF_SET_GUEST)%vcpu->cpuid_set \&\& set != XF_SET_GUEST_BARE)%first-reason-wins
+rule.c%kvm->host \& ~XF_XTILEDATA%kvm->host%first-reason-wins
+area.c%return XF_REASON_USER%return XF_REASON_HOST%first-reason-wins
+area.c%!limits->header_unchecked \&\& head->reserved%head->reserved%first-reason-wins
+area.c%XF_FPSSE . XF_AVX%XF_FPSSE%first-reason-wins
+rule.c%return xstate_bv \& ~limits->user%return xstate_bv%refused-iff-blocked
+rule.c%kvm->set : XF_SET_GUEST_BARE%kvm->set : XF_SET_GUEST%prediction-is-sound
+rule.c%guest.shown . ~guest.known%guest.shown%prediction-is-sound
+rule.c%fresh_vcpu(guest.shown \& ~XF_FPSSE ? guest.shown : 0)%fresh_vcpu(guest.shown)%prediction-is-sound
+rule.c%harsh_set = set_known ? kvm->set : %harsh_set = %prediction-is-sharp
+rule.c%return guest . XF_FPSSE%return guest%repaired-is-taken
+rule.c%in_use \&= ~XF_SUPERVISOR%in_use \&= ~XF_PT%get-is-within-use
+rule.c%guest : guest . XF_FPSSE%guest : guest%get-is-within-use
+rule.c%\&\& xf_is_consistent(xcr0)%%xcr0-is-the-guests
+component.c%XF_AVX512, XF_AVX512 . XF_AVX%XF_AVX512, XF_AVX512%narrow-widen
+component.c%XF_AMX, 0%XF_XTILECFG | XF_XTILEDATA | XF_AVX, 0%narrow-widen
+area.c%xf_zero_bytes(bytes + place.offset, place.size)%xf_zero_bytes(bytes + place.offset, place.size + 1)%only-listed-bytes-change
+area.c%drop \&= head.xstate_bv \& ~XF_FPSSE%drop \&= head.xstate_bv%only-listed-bytes-change
+'
+
+for source in "$root"/core/*.c "$root/tests/proofs/driver.c"; do
+	"${cc[@]}" -c "$source" -o "$work/$(basename "$source" .c).o"
+done
+for proof in "$root"/tests/proofs/*/proof.c; do
+	name=$(basename "$(dirname "$proof")")
+	"${cc[@]}" -c "$proof" -o "$work/$name.proof"
+done
+
+failed=0
+noticed=' '
+count=0
+while IFS='%' read -r file from to proof; do
+	[ -n "$file" ] || continue
+	count=$((count + 1))
+	sed "s%$from%$to%" "$root/core/$file" >"$work/mutant.c"
+	if cmp -s "$root/core/$file" "$work/mutant.c"; then
+		echo "core/$file no longer has: $from"
+		failed=1
+		continue
+	fi
+	"${cc[@]}" -c "$work/mutant.c" -o "$work/mutant.o"
+	objects=("$work/mutant.o" "$work/driver.o")
+	for object in area component layout rule; do
+		[ "$object.c" = "$file" ] || objects+=("$work/$object.o")
+	done
+	"${cc[@]}" -x none "${objects[@]}" "$work/$proof.proof" -o "$work/run"
+	if "$work/run" >"$work/out"; then
+		echo "$proof holds although core/$file says: $to"
+		failed=1
+	fi
+	noticed+="$proof "
+done <<<"$mutants"
+
+for proof in "$root"/tests/proofs/*/; do
+	name=$(basename "$proof")
+	case $noticed in
+	*" $name "*) ;;
+	*)
+		echo "no mutant for $name"
+		failed=1
+		;;
+	esac
+done
+echo "$count mutants"
+exit $failed
