@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libxferry: finds extended CPU state (XSAVE) that leaked into a saved virtual
+ * machine, predicts what a target's KVM answers to it, and repairs it reversibly.
+ *
+ *	struct xf_evidence *guest;
+ *	struct xf_host *target;
+ *	struct xf_state *state;
+ *	struct xf_report *report;
+ *	struct xf_error *err;
+ *
+ *	err = xf_evidence_from_cpu("qemu64,+avx", NULL, &guest);
+ *	err = xf_host_open("preset:linux-6.2,-pku", &target);
+ *	err = xf_state_open("vm.qevm", NULL, &state);
+ *	err = xf_check(state, guest, target, XF_ALL, &report);
+ *	if (report->droppable)
+ *		err = xf_fix_in_place(state, report, NULL);
+ *
+ * Every function that can fail returns an error, or NULL for success; its
+ * out-parameter is last and is written on success only. What a function gives
+ * out is freed with the matching _free, which takes NULL. Strings and arrays
+ * inside an object live as long as the object. Nothing here prints or exits.
+ * Objects are not locked: share one between threads only to read.
+ *
+ * The pure part (component table, layouts, areas, the rule) is in the four
+ * headers of core/: no allocation, no I/O, usable inside a VMM.
+ */
+#ifndef XFERRY_H
+#define XFERRY_H
+
+#include "core/area.h"
+#include "core/component.h"
+#include "core/layout.h"
+#include "core/rule.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "0.1.0" */
+const char *xf_version(void);
+
+/* ---- Errors ---- */
+
+enum xf_error_code {
+	XF_ERR_USAGE =
+		1,	/* what was asked for makes no sense: a bad CPU string, an unknown preset */
+	XF_ERR_FORMAT,	/* the file is of a kind that is not supported */
+	XF_ERR_DAMAGED, /* the file is of a known kind and is truncated or contradicts itself */
+	XF_ERR_IO,	/* the system refused: no such file, no permission, disk full */
+	XF_ERR_REFUSED, /* it could be done and would be wrong: an undo file exists, the file
+			   changed */
+	XF_ERR_MEMORY,
+};
+
+#define XF_NO_OFFSET UINT64_MAX
+
+struct xf_error {
+	enum xf_error_code code;
+	const char *file; /* the file at fault, or NULL */
+	uint64_t offset;  /* where in it, or XF_NO_OFFSET */
+	const char *text; /* the whole message, one line, file and offset included */
+};
+
+void xf_error_free(struct xf_error *err);
+
+/* ---- Names and masks ---- */
+
+/* Every component, for `only`. */
+#define XF_ALL UINT64_MAX
+
+/* "x87 SSE AVX PKRU"; a bit without a name is "bit 33"; an empty mask is "none". Free with free().
+ */
+char *xf_mask_to_text(uint64_t mask);
+
+/* "0x207", "pkru,avx" or a mix. XF_ERR_USAGE names the word that is unknown. */
+struct xf_error *xf_mask_from_text(const char *text, uint64_t *out);
+
+/* ---- What the guest was shown ---- */
+
+struct xf_host; /* one machine's KVM, below */
+
+struct xf_evidence {
+	struct xf_guest guest;
+	bool all_of_host;   /* -cpu host or max: the guest was shown all that its host had */
+	const char *source; /* for people: "-cpu qemu64,+avx (models of QEMU 7.2, 10.0, 11.1)" */
+};
+
+/*
+ * QEMU's -cpu argument: a model or alias with or without version, then
+ * +feature, -feature, feature=on|off, or any other property. Models are looked
+ * up in the tables of several QEMUs: what they do not agree on stays unknown
+ * and is treated as shown. `host` and `max` tell nothing unless `from`, the
+ * host where the guest was started, is given (else NULL); `host,-pku` still
+ * tells that PKRU was not shown. An unknown model or feature name is
+ * XF_ERR_USAGE: a typo must not cost a guest its data.
+ */
+struct xf_error *xf_evidence_from_cpu(const char *cpu, const struct xf_host *from,
+				      struct xf_evidence **out);
+
+/* The guest's own CPUID as `cpuid -1r` prints it, run inside the guest. Leaf 0xD is used, and
+ * leaves 1 and 7. */
+struct xf_error *xf_evidence_from_cpuid(const char *path, struct xf_evidence **out);
+
+/* The mask itself, as xf_mask_from_text reads it: all 64 bits are known then. */
+struct xf_error *xf_evidence_from_mask(const char *text, struct xf_evidence **out);
+
+void xf_evidence_free(struct xf_evidence *evidence);
+
+/* ---- The target ---- */
+
+struct xf_host {
+	const char *name;   /* "preset:linux-6.2,-pku", or the profile's file */
+	const char *kernel; /* "6.1.0-48-amd64", or NULL */
+	const char *cpu;    /* model name of its CPU, or NULL */
+	const char *qemu;   /* version of its QEMU, "7.2", or NULL */
+	struct xf_kvm kvm;
+	bool has_layout;
+	struct xf_layout layout; /* when has_layout */
+	uint32_t area_size;	 /* bytes of KVM_GET_XSAVE2's area, 0 when not known */
+};
+
+/*
+ * A TARGET: "preset:NAME[,+component,-component…]" or the path of a profile
+ * (JSON, xferry-profile(5)).
+ */
+struct xf_error *xf_host_open(const char *spec, struct xf_host **out);
+
+/* The profile of a host as JSON text. Free with free(). */
+struct xf_error *xf_host_to_json(const struct xf_host *host, char **out);
+
+void xf_host_free(struct xf_host *host);
+
+struct xf_preset {
+	const char *name; /* "linux-6.2" */
+	const char *what; /* one line: which kernels behave so */
+};
+
+/* The i-th preset, or NULL past the last. */
+const struct xf_preset *xf_preset(size_t i);
+
+/* ---- Saved state ---- */
+
+/* How the CPU's part was found in the file; a later one is weaker evidence. */
+enum xf_found_by {
+	XF_FOUND_DESCRIPTION, /* through the stream's own description, from its end */
+	XF_FOUND_WALK,	      /* the stream was read from its start, then through its description */
+	XF_FOUND_SIGNATURE,   /* no description: by the section's own signature and fixed layout */
+};
+
+/* One value in the file. size 0: the file does not have it. */
+struct xf_field {
+	uint64_t value;
+	uint64_t offset;
+	uint32_t size;
+};
+
+/* One vCPU's extended state as the file has it. */
+struct xf_vcpu {
+	uint32_t index; /* QEMU's instance id */
+	struct xf_field xstate_bv;
+	struct xf_field xcr0;
+	struct xf_field cr4;
+	struct xf_field mxcsr;
+	struct xf_field pkru;
+	struct xf_field xss;
+	struct xf_field pkrs;
+	struct xf_field xfd;
+	struct xf_field xfd_err;
+	uint64_t carried; /* components whose data has a subsection of its own: PKRU, AVX-512, MPX,
+			     AMX */
+};
+
+struct xf_state;
+
+struct xf_progress {
+	/* Called now and then while RAM is read or a file is copied; `total` is 0 when not known.
+	 */
+	void (*step)(void *data, uint64_t done, uint64_t total);
+	void *data;
+};
+
+/*
+ * Opens a saved state read-only and reads the CPU's part of it. "-" is standard
+ * input. A pipe is read from start to end. `progress` may be NULL.
+ * XF_ERR_FORMAT: not a format that xferry reads, or a stream without vCPUs.
+ */
+struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
+			       struct xf_state **out);
+void xf_state_close(struct xf_state *state);
+
+const char *xf_state_path(const struct xf_state *state);
+const char *xf_state_format(const struct xf_state *state);  /* "qemu" */
+const char *xf_state_machine(const struct xf_state *state); /* "pc-i440fx-7.2", or NULL */
+enum xf_found_by xf_state_found_by(const struct xf_state *state);
+const char *xf_found_by_name(enum xf_found_by found_by); /* "description"… */
+size_t xf_state_vcpu_count(const struct xf_state *state);
+const struct xf_vcpu *xf_state_vcpu(const struct xf_state *state, size_t i);
+
+/* ---- Findings ---- */
+
+/* What can be done about a finding. */
+enum xf_remedy {
+	XF_REMEDY_DROP = 1,	  /* xferry fix */
+	XF_REMEDY_OTHER_HOST = 2, /* load on a host that can hold it */
+	XF_REMEDY_SHOW = 4,	  /* show the feature to the guest on the target */
+	XF_REMEDY_KERNEL = 8,	  /* a newer kernel on the target answers otherwise */
+	XF_REMEDY_EVIDENCE = 16,  /* say what the guest was shown */
+	XF_REMEDY_HIDE = 32,	  /* for the next boot: do not show the feature to the guest */
+};
+
+/* A kind of finding: one row of one table. */
+struct xf_problem {
+	const char *code;  /* "XF101" */
+	const char *title; /* what was seen, in a few words */
+	const char *text;  /* what it means and why it matters: what xferry explain prints */
+};
+
+/* The i-th row, or NULL past the last; the row of a code, or NULL. */
+const struct xf_problem *xf_problem(size_t i);
+const struct xf_problem *xf_problem_by_code(const char *code);
+
+/* One problem seen in one vCPU. */
+struct xf_finding {
+	const struct xf_problem *problem;
+	size_t vcpu;	       /* position in the state, not QEMU's instance id */
+	uint64_t components;   /* the ones concerned */
+	unsigned int remedies; /* enum xf_remedy, those that would help here */
+};
+
+/* A change of a few bytes. Big enough for every field that is ever edited. */
+struct xf_edit {
+	uint64_t offset;
+	uint32_t length;
+	uint8_t old_bytes[8];
+	uint8_t new_bytes[8];
+};
+
+/* What the judgement of one vCPU came to. */
+struct xf_vcpu_report {
+	struct xf_judgement judgement;
+	struct xf_prediction
+		prediction;	       /* KVM_SET_XSAVE; outcome unknown when there is no target */
+	enum xf_outcome outcome;       /* KVM_SET_XSAVE and KVM_SET_XCRS, as the state stands */
+	enum xf_outcome outcome_fixed; /* and after the repair */
+	uint64_t drop;		       /* what fix takes out */
+};
+
+struct xf_report {
+	struct xf_guest guest; /* the evidence used, as xf_guest_normal gives it */
+	bool contradicted;     /* the evidence was set aside: XF103 */
+	bool has_target;
+	size_t vcpu_count;
+	struct xf_vcpu_report *vcpus;
+	size_t finding_count;
+	struct xf_finding *findings; /* in the order of vCPUs, then of codes */
+	size_t edit_count;
+	struct xf_edit *edits;   /* in the order of offsets; what fix would do */
+	enum xf_outcome outcome;       /* what the target answers to the state as it stands */
+	enum xf_outcome outcome_fixed; /* and after the edits */
+	uint64_t droppable;	       /* union of the vCPUs' drop */
+};
+
+/*
+ * Judges a state. `guest` NULL: no evidence, so nothing will be edited.
+ * `target` NULL: no prediction. `only`: the components that may be dropped.
+ */
+struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence *guest,
+			  const struct xf_host *target, uint64_t only, struct xf_report **out);
+void xf_report_free(struct xf_report *report);
+
+/* ---- Repair ---- */
+
+/*
+ * Writes a repaired copy. The copy appears under `path` whole or not at all;
+ * a path that exists is XF_ERR_REFUSED. Shares extents with the original where
+ * the file system can.
+ */
+struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_report *report,
+			     const char *path, const struct xf_progress *progress);
+
+/*
+ * Repairs the file itself. First an undo file is made durable: `undo_path`, or
+ * the state's path with ".xfundo" behind it when NULL; one that exists is
+ * XF_ERR_REFUSED. The bytes to change are compared before they are written.
+ * With no edits nothing is done and no undo file is made.
+ */
+struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
+				 const char *undo_path);
+
+struct xf_undo_result {
+	char *path;   /* the file that was restored */
+	size_t edits; /* edits taken back; those already taken back are not counted */
+};
+
+/*
+ * Takes a repair back: every place is compared with what the undo file says
+ * before the first byte is written. The undo file is removed when the file is
+ * as before and that is durable. `out->path` is freed with free().
+ */
+struct xf_error *xf_undo(const char *undo_path, struct xf_undo_result *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
