@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a -cpu argument of QEMU shows to the guest. QEMU makes leaf 0xD of the
+ * features (x86_cpu_enable_xsave_components): nothing without xsave, else each
+ * component whose feature is on. Afterwards it only takes features away, those
+ * that the accelerator does not have.
+ *
+ * Two ways in which the guest may see less than is said here are left out on
+ * purpose, for then a component is kept that could have been dropped, never the
+ * reverse: features that the first host did not have, and a `level` below 0xd
+ * (as a property, or as an old model's own), which hides the leaf.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "base/scope.h"
+#include "host/evidence.h"
+#include "host/models.h"
+#include "host/nearest.h"
+#include "host/text.h"
+
+static const struct {
+	unsigned int shows; /* any of these features… */
+	uint64_t mask;	    /* …shows these components */
+	bool bare;	    /* and the guest can use them without XSAVE */
+} components[] = {
+	{ XF_SHOWS_AVX, XF_AVX, false },
+	{ XF_SHOWS_MPX, XF_MPX, false },
+	{ XF_SHOWS_AVX512F | XF_SHOWS_AVX10, XF_AVX512, false },
+	/* WRPKRU wants CR4.PKE only: SDM vol. 3, 4.6.2. */
+	{ XF_SHOWS_PKU, XF_PKRU, true },
+	{ XF_SHOWS_AMX_TILE, XF_AMX, false },
+	{ XF_SHOWS_APXF, XF_APX, false },
+	{ XF_SHOWS_INTEL_PT, XF_PT, false },
+	{ XF_SHOWS_ENQCMD, XF_PASID, false },
+	{ XF_SHOWS_CET_SS | XF_SHOWS_CET_IBT, XF_CET, false },
+	{ XF_SHOWS_UINTR, XF_UINTR, false },
+	{ XF_SHOWS_ARCH_LBR, XF_LBR, false },
+};
+
+/* XF_SHOWS_ bits, by what the argument says of them. */
+struct flags {
+	unsigned int on, off; /* feature=on, feature=off: the last one counts */
+	unsigned int plus;    /* +feature */
+	unsigned int minus;   /* -feature */
+};
+
+/* Features that the guest was certainly shown, and those that it may have been. */
+struct features {
+	unsigned int certain, possible;
+};
+
+static int compare_model(const void *name, const void *row)
+{
+	return strcmp(name, ((const struct xf_cpu_model *)row)->name);
+}
+
+static int compare_feature(const void *name, const void *row)
+{
+	return strcmp(name, ((const struct xf_cpu_feature *)row)->name);
+}
+
+static struct xf_error *find_model(const char *word, size_t len, const struct xf_cpu_model **out)
+{
+	char name[XF_WORD_MAX + 1] = "";
+
+	if (len <= XF_WORD_MAX)
+		memcpy(name, word, len);
+	*out = bsearch(name, xf_cpu_models, xf_cpu_model_count, sizeof(*xf_cpu_models),
+		       compare_model);
+	if (*out)
+		return NULL;
+
+	struct xf_nearest nearest = xf_nearest(word, len);
+
+	for (size_t i = 0; i < xf_cpu_model_count; i++)
+		xf_nearest_try(&nearest, xf_cpu_models[i].name);
+	return xf_error_new(XF_ERR_USAGE, NULL, "unknown CPU model \"%.*s\"" XF_NEAREST_FORMAT,
+			    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
+}
+
+static struct xf_error *find_feature(const char *word, size_t len,
+				     const struct xf_cpu_feature **out)
+{
+	char name[XF_WORD_MAX + 1] = "";
+
+	if (len <= XF_WORD_MAX)
+		memcpy(name, word, len);
+	for (char *p = name; *p; p++)
+		if (*p == '_')
+			*p = '-';
+	*out = bsearch(name, xf_cpu_features, xf_cpu_feature_count, sizeof(*xf_cpu_features),
+		       compare_feature);
+	if (*out)
+		return NULL;
+
+	struct xf_nearest nearest = xf_nearest(word, len);
+
+	for (size_t i = 0; i < xf_cpu_feature_count; i++)
+		xf_nearest_try(&nearest, xf_cpu_features[i].name);
+	return xf_error_new(XF_ERR_USAGE, NULL, "unknown CPU feature \"%.*s\"" XF_NEAREST_FORMAT,
+			    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
+}
+
+/* Every spelling that QEMU's bool properties take. */
+static bool read_bool(const char *text, size_t len, bool *out)
+{
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = {
+		{ "on", true },	  { "yes", true }, { "true", true },   { "y", true },
+		{ "off", false }, { "no", false }, { "false", false }, { "n", false },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strlen(words[i].word) == len && memcmp(words[i].word, text, len) == 0) {
+			*out = words[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "feature", "feature=on", "property=value". */
+static struct xf_error *take_property(const char *word, size_t len, struct flags *flags)
+{
+	const char *equals = memchr(word, '=', len);
+	size_t name_len = equals ? (size_t)(equals - word) : len;
+	const struct xf_cpu_feature *feature;
+	bool on = true;
+
+	XF_TRY(find_feature(word, name_len, &feature));
+	if (!feature->is_bool)
+		return NULL;
+	if (equals && !read_bool(equals + 1, len - name_len - 1, &on))
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "CPU feature \"%s\" is on or off, not \"%.*s\"", feature->name,
+				    xf_shown_length(len - name_len - 1), equals + 1);
+	flags->on = (flags->on & ~feature->shows) | (on ? feature->shows : 0);
+	flags->off = (flags->off & ~feature->shows) | (on ? 0 : feature->shows);
+	return NULL;
+}
+
+static struct xf_error *take_word(const char *word, size_t len, struct flags *flags)
+{
+	if (*word != '+' && *word != '-')
+		return take_property(word, len, flags);
+
+	const struct xf_cpu_feature *feature;
+
+	XF_TRY(find_feature(word + 1, len - 1, &feature));
+	if (!feature->is_bool)
+		return xf_error_new(XF_ERR_USAGE, NULL, "\"%.*s\": %s is not on or off",
+				    xf_shown_length(len), word, feature->name);
+	*(*word == '+' ? &flags->plus : &flags->minus) |= feature->shows;
+	return NULL;
+}
+
+/*
+ * In QEMU the order of the words does not matter across the three kinds: all
+ * feature=… are set first, then every +feature, then every -feature
+ * (x86_cpu_parse_featurestr, x86_cpu_expand_features).
+ */
+static struct features apply(struct features features, const struct flags *flags)
+{
+	unsigned int on = (flags->on | flags->plus) & ~flags->minus;
+	unsigned int off = (flags->off & ~flags->plus) | flags->minus;
+
+	features.certain = (features.certain | on) & ~off;
+	features.possible = (features.possible | on) & ~off;
+	return features;
+}
+
+static struct xf_guest guest_of(struct features features)
+{
+	bool xsave = features.certain & XF_SHOWS_XSAVE;
+	bool maybe_xsave = features.possible & XF_SHOWS_XSAVE;
+	uint64_t certain = XF_FPSSE;
+	uint64_t possible = XF_FPSSE;
+
+	for (size_t i = 0; i < sizeof(components) / sizeof(components[0]); i++) {
+		if (xsave && (features.certain & components[i].shows))
+			certain |= components[i].mask;
+		if ((maybe_xsave || components[i].bare) &&
+		    (features.possible & components[i].shows))
+			possible |= components[i].mask;
+	}
+	/*
+	 * IA32_XSS governs the supervisor components: leaf 0xD's masks never show
+	 * them. When the guest has one it is its own all the same, so nothing is
+	 * known of it and it is never dropped.
+	 */
+	certain &= ~XF_SUPERVISOR;
+	/* What newer CPUs have beyond the table, these QEMUs' names cannot tell. */
+	return (struct xf_guest){ certain, XF_DEFINED & (certain | ~possible) };
+}
+
+/* Of what depends on the host, the host tells. */
+static struct xf_guest ask_host(struct xf_guest guest, const struct xf_host *from)
+{
+	uint64_t open = XF_USER & ~guest.known;
+
+	guest.shown |= open & from->kvm.host;
+	guest.known |= open;
+	return guest;
+}
+
+/* "QEMU 7.2, 10.0": the tables that have a model. */
+static void print_tables(unsigned int tables, FILE *stream)
+{
+	const char *before = "QEMU ";
+
+	for (size_t i = 0; i < xf_qemu_version_count; i++) {
+		if (tables & 1u << i) {
+			fprintf(stream, "%s%s", before, xf_qemu_versions[i]);
+			before = ", ";
+		}
+	}
+}
+
+static char *describe(const char *cpu, const struct xf_cpu_model *model, bool all_of_host,
+		      const struct xf_host *from)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (!stream)
+		return NULL;
+	fprintf(stream, "-cpu %s (", cpu);
+	if (!all_of_host) {
+		fprintf(stream, "models of ");
+		print_tables(model->tables, stream);
+	} else if (from) {
+		fprintf(stream, "started on %s", from->name);
+	} else {
+		fprintf(stream, "depends on the host where it was started");
+	}
+	fprintf(stream, ")");
+	return xf_text_end(stream, &text);
+}
+
+struct xf_error *xf_evidence_from_cpu(const char *cpu, const struct xf_host *from,
+				      struct xf_evidence **out)
+{
+	const struct xf_cpu_model *model;
+	struct flags flags = { 0 };
+	size_t len = strcspn(cpu, ",");
+
+	XF_TRY(find_model(cpu, len, &model));
+	for (const char *word = cpu + len; *word; word += len) {
+		word += strspn(word, ",");
+		len = strcspn(word, ",");
+		if (len)
+			XF_TRY(take_word(word, len, &flags));
+	}
+
+	/* The third of them, "base", is a model without features whatever the host has. */
+	bool all_of_host = model->of_host && strcmp(model->name, "base") != 0;
+	struct features features = { model->all, model->any };
+
+	/* So that "host,+pku" counts as shown; were there no XSAVE after all, no harm is done. */
+	if (all_of_host)
+		features.certain |= XF_SHOWS_XSAVE;
+
+	struct xf_guest guest = guest_of(apply(features, &flags));
+
+	/* No feature of -cpu governs these two, but a host may have them. */
+	if (model->of_host)
+		guest.known &= ~(XF_HDC | XF_HWP);
+	if (all_of_host && from)
+		guest = ask_host(guest, from);
+	return xf_evidence_new(guest, all_of_host, describe(cpu, model, all_of_host, from), out);
+}

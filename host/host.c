@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/io.h"
+#include "base/scope.h"
+#include "host/host.h"
+
+/* A profile with 64 components is 8 KiB. */
+#define PROFILE_MAX (1u << 20)
+
+struct xf_host *xf_host_new(const char *name)
+{
+	XF_AUTO_FREE char *own_name = strdup(name);
+	struct xf_host *host = calloc(1, sizeof(*host));
+
+	if (!host || !own_name) {
+		free(host);
+		return NULL;
+	}
+	host->name = xf_take(own_name);
+	host->kvm.host = XF_FPSSE;
+	host->kvm.mxcsr_mask = XF_MXCSR_MASK;
+	return host;
+}
+
+void xf_host_free(struct xf_host *host)
+{
+	if (!host)
+		return;
+	free((char *)host->name);
+	free((char *)host->kernel);
+	free((char *)host->cpu);
+	free((char *)host->qemu);
+	free(host);
+}
+
+bool xf_is_version(const char *text, size_t len)
+{
+	bool digit = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] >= '0' && text[i] <= '9')
+			digit = true;
+		else if (text[i] == '.' && digit)
+			digit = false;
+		else
+			return false;
+	}
+	return digit;
+}
+
+struct xf_error *xf_host_open(const char *spec, struct xf_host **out)
+{
+	static const char prefix[] = "preset:";
+
+	if (strncmp(spec, prefix, strlen(prefix)) == 0)
+		return xf_preset_open(spec + strlen(prefix), out);
+
+	XF_AUTO_FREE char *text = NULL;
+	size_t size;
+
+	XF_TRY(xf_read_text(spec, PROFILE_MAX, &text, &size));
+	return xf_profile_parse(spec, text, size, out);
+}
