@@ -28,7 +28,7 @@ struct xf_bit {
 /* The component with this number. Numbers come from CPUID and from loops; 64 and more wrap. */
 static inline struct xf_bit xf_bit(unsigned int n)
 {
-	return (struct xf_bit){ n % XF_BITS };
+	return (struct xf_bit){ (unsigned char)(n % XF_BITS) };
 }
 
 /* The mask that has only this component's bit. */

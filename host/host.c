@@ -55,6 +55,10 @@ struct xf_error *xf_host_open(const char *spec, struct xf_host **out)
 
 	if (strncmp(spec, prefix, strlen(prefix)) == 0)
 		return xf_preset_open(spec + strlen(prefix), out);
+	if (strcmp(spec, "local") == 0)
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "local: this version cannot probe a host: give a profile or a "
+				    "preset (a file of that name is ./local)");
 
 	XF_AUTO_FREE char *text = NULL;
 	size_t size;

@@ -254,8 +254,9 @@ struct xf_report {
 	struct xf_vcpu_report *vcpus;
 	size_t finding_count;
 	struct xf_finding *findings; /* in the order of vCPUs, then of codes */
+	size_t left_count;	     /* how many findings the repair leaves */
 	size_t edit_count;
-	struct xf_edit *edits;   /* in the order of offsets; what fix would do */
+	struct xf_edit *edits;	       /* in the order of offsets; what fix would do */
 	enum xf_outcome outcome;       /* what the target answers to the state as it stands */
 	enum xf_outcome outcome_fixed; /* and after the edits */
 	uint64_t droppable;	       /* union of the vCPUs' drop */
