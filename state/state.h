@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An opened state: the file, kept open, and what was read of it. */
+#ifndef XF_STATE_STATE_H
+#define XF_STATE_STATE_H
+
+#include "state/format.h"
+
+struct xf_state {
+	struct xf_input input;
+	const struct xf_format *format;
+	struct xf_record record;
+};
+
+#endif
