@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A repair is a list of edits of a few bytes: made here, applied here. */
+#ifndef XF_STATE_EDIT_H
+#define XF_STATE_EDIT_H
+
+#include "base/error.h"
+
+/* XSTATE_BV, and the value of PKRU. */
+#define XF_EDITS_PER_VCPU 2
+
+/* The edits that take `drop` out of one vCPU, in the order of offsets. Returns how many. */
+size_t xf_edits_of_vcpu(const struct xf_vcpu *vcpu, uint64_t drop,
+			struct xf_edit out[XF_EDITS_PER_VCPU]);
+
+/* XF_ERR_REFUSED when a place in the file does not hold an edit's old bytes. */
+struct xf_error *xf_edits_verify(int fd, const char *path, const struct xf_edit *edits,
+				 size_t count);
+
+/* Writes every edit's new bytes. */
+struct xf_error *xf_edits_write(int fd, const char *path, const struct xf_edit *edits,
+				size_t count);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Every kind of finding, one row each. 1xx: the state itself. 2xx: the state and
+ * a target. A code is never reused for something else.
+ */
+#include <strings.h>
+
+#include "state/problem.h"
+
+static const struct xf_problem problems[] = {
+	[XF_PROBLEM_SUPERFLUOUS] = {
+		.code = "XF101",
+		.title = "superfluous state component",
+		.text =
+"The saved state has a component in use that the guest was never shown. A\n"
+"leaky kernel (5.16, distribution kernels with the same code, before 4.10) put\n"
+"it there: KVM_GET_XSAVE returned what the host had in use, PKRU above all.\n"
+"The guest cannot have stored anything in it, so nobody can notice when it is\n"
+"dropped. A target that refuses the component refuses the whole state with it.",
+	},
+	[XF_PROBLEM_NO_EVIDENCE] = {
+		.code = "XF102",
+		.title = "possibly leaked component, no evidence",
+		.text =
+"A component is in use that the guest has not enabled in XCR0, and nothing\n"
+"tells whether the guest was shown it. It may have leaked from the host; or the\n"
+"guest has not come to enable it yet, as in its firmware, where XCR0 is 1\n"
+"whatever the CPU. A stream does not carry the guest's CPUID, so xferry changes\n"
+"nothing until it is told: --cpu with QEMU's -cpu argument, --cpuid with a dump\n"
+"made in the guest, or --exposed with the mask.",
+	},
+	[XF_PROBLEM_CONTRADICTION] = {
+		.code = "XF103",
+		.title = "the evidence contradicts the state",
+		.text =
+"The guest has enabled a component (in XCR0 or by CR4.PKE) of which the\n"
+"evidence says that it was never shown. KVM lets a guest enable only what it\n"
+"was shown, so the evidence belongs to another guest or another time. All of it\n"
+"is set aside and nothing is changed.",
+	},
+	[XF_PROBLEM_LOST] = {
+		.code = "XF201",
+		.title = "the target cannot hold the guest's own data",
+		.text =
+"A component that the guest was shown is in use, and the target cannot hold\n"
+"it. This is the guest's data. KVM answers -EINVAL, and rightly: without it the\n"
+"guest would be corrupt. It is never dropped. Load the state on a host that has\n"
+"the component.",
+	},
+	[XF_PROBLEM_MISSING] = {
+		.code = "XF202",
+		.title = "shown to the guest, absent at the target",
+		.text =
+"The guest was shown a component that the target cannot hold. It is not in use\n"
+"at this moment, so KVM may load the state; the guest will still fail when it\n"
+"comes to use what its CPUID promised.",
+	},
+	[XF_PROBLEM_BLOCKED] = {
+		.code = "XF203",
+		.title = "refused by the target, no evidence",
+		.text =
+"The target refuses a component in use, and nothing tells whether it is the\n"
+"guest's own or has leaked. Say what the guest was shown (--cpu, --cpuid,\n"
+"--exposed): a leaked component can then be dropped. The guest's own can not.",
+	},
+	[XF_PROBLEM_FPSSE] = {
+		.code = "XF204",
+		.title = "the target may refuse even x87 and SSE",
+		.text =
+"Kernels from 5.17 until commit a1020a25e697 forgot that every guest has x87\n"
+"and SSE: they refuse even these for a guest whose CPUID has no XSAVE. This\n"
+"guest was shown nothing beyond x87 and SSE, so that is likely. Nothing in the\n"
+"state is wrong and nothing can be dropped; the target needs a newer kernel.",
+	},
+	[XF_PROBLEM_MXCSR] = {
+		.code = "XF205",
+		.title = "the target refuses MXCSR",
+		.text =
+"MXCSR has a bit set that the target's CPU reserves. No CPU lets a guest load\n"
+"such a value, so the state is damaged or not what it seems. xferry does not\n"
+"change it.",
+	},
+	[XF_PROBLEM_XCR0] = {
+		.code = "XF206",
+		.title = "the target refuses XCR0",
+		.text =
+"The guest has enabled components in XCR0 that the target cannot hold:\n"
+"KVM_SET_XCRS answers -EINVAL, whether they are in use or not. Load the state on\n"
+"a host that has them.",
+	},
+	[XF_PROBLEM_HOOK] = {
+		.code = "XF207",
+		.title = "the target would silently drop the guest's own data",
+		.text =
+"The target's kernel has a hook that clears PKRU when the guest's mask lacks\n"
+"it (Proxmox, commit 1559d22f). Here the guest was shown PKU and only the host\n"
+"lacks it: the hook would take the guest's own PKRU away without a word, where\n"
+"any other kernel answers -EINVAL.",
+	},
+};
+
+_Static_assert(sizeof(problems) / sizeof(problems[0]) == XF_PROBLEMS, "every problem has a row");
+
+const struct xf_problem *xf_problem_by_id(enum xf_problem_id id)
+{
+	return &problems[id];
+}
+
+const struct xf_problem *xf_problem(size_t i)
+{
+	return i < XF_PROBLEMS ? &problems[i] : NULL;
+}
+
+const struct xf_problem *xf_problem_by_code(const char *code)
+{
+	for (size_t i = 0; i < XF_PROBLEMS; i++)
+		if (strcasecmp(problems[i].code, code) == 0)
+			return &problems[i];
+	return NULL;
+}
