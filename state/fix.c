@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Carries out a report's edits: on a copy, or in place behind an undo file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/publish.h"
+#include "base/scope.h"
+#include "state/copy.h"
+#include "state/edit.h"
+#include "state/state.h"
+#include "state/undo.h"
+
+static struct xf_error *must_be_file(const struct xf_state *state)
+{
+	if (!state->input.seekable)
+		return xf_error_new(XF_ERR_USAGE, state->input.path,
+				    "a pipe cannot be repaired: save it to a file first");
+	return NULL;
+}
+
+struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_report *report,
+			     const char *path, const struct xf_progress *progress)
+{
+	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
+
+	XF_TRY(must_be_file(state));
+	XF_TRY(xf_publish_begin(path, state->input.before.st_mode & 0666, &publish));
+	XF_TRY(xf_copy_all(&state->input, publish.fd, path, progress));
+	XF_TRY(xf_input_unchanged(&state->input));
+	XF_TRY(xf_edits_verify(publish.fd, path, report->edits, report->edit_count));
+	XF_TRY(xf_edits_write(publish.fd, path, report->edits, report->edit_count));
+	return xf_publish_commit(&publish);
+}
+
+struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
+				 const char *undo_path)
+{
+	const struct xf_input *input = &state->input;
+	XF_AUTO_FREE char *beside = NULL;
+	XF_AUTO_CLOSE int fd = -1;
+
+	XF_TRY(must_be_file(state));
+	if (!report->edit_count)
+		return NULL;
+	if (!undo_path && asprintf(&beside, "%s.xfundo", input->path) < 0) {
+		beside = NULL;
+		return xf_error_memory();
+	}
+	XF_TRY(xf_input_open_for_writing(input, &fd));
+	XF_TRY(xf_input_unchanged(input));
+	XF_TRY(xf_edits_verify(fd, input->path, report->edits, report->edit_count));
+	XF_TRY(xf_undo_write(undo_path ? undo_path : beside, fd, input, report));
+	XF_TRY(xf_edits_write(fd, input->path, report->edits, report->edit_count));
+	if (fdatasync(fd) < 0)
+		return xf_error_errno(input->path, "fdatasync");
+	return NULL;
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/io.h"
+#include "base/publish.h"
+#include "base/scope.h"
+#include "state/edit.h"
+#include "state/undo.h"
+
+#define SCHEMA 1
+#define CONTEXT 32
+/* 1,024 vCPUs with two edits each come to half a megabyte. */
+#define MAX_UNDO_FILE ((size_t)64 << 20)
+#define MAX_DEPTH 8
+
+/* An edit and the bytes around it, by which the place is recognised. */
+struct entry {
+	struct xf_edit edit;
+	uint8_t before[CONTEXT];
+	uint8_t after[CONTEXT];
+	size_t before_length;
+	size_t after_length;
+};
+
+struct undo {
+	char *state_path;
+	uint64_t state_size;
+	struct entry *entries;
+	size_t count;
+};
+
+static void undo_deinit(struct undo *undo)
+{
+	free(undo->state_path);
+	free(undo->entries);
+}
+
+static void put_json(struct json_object **object)
+{
+	json_object_put(*object);
+}
+
+/* ---- Writing ---- */
+
+static struct json_object *hex_json(const uint8_t *bytes, size_t length)
+{
+	char text[2 * CONTEXT + 1] = "";
+
+	for (size_t i = 0; i < length; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return json_object_new_string(text);
+}
+
+/* Takes `value`; NULL is out of memory. An undo file with a hole in it would undo nothing. */
+static bool add(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (value && json_object_object_add(object, key, value) == 0)
+		return true;
+	json_object_put(value);
+	return false;
+}
+
+static bool add_entry(struct json_object *edits, const struct entry *entry)
+{
+	const struct xf_edit *edit = &entry->edit;
+	struct json_object *object = json_object_new_object();
+
+	if (object && add(object, "offset", json_object_new_uint64(edit->offset)) &&
+	    add(object, "old", hex_json(edit->old_bytes, edit->length)) &&
+	    add(object, "new", hex_json(edit->new_bytes, edit->length)) &&
+	    add(object, "before", hex_json(entry->before, entry->before_length)) &&
+	    add(object, "after", hex_json(entry->after, entry->after_length)) &&
+	    json_object_array_add(edits, object) == 0)
+		return true;
+	json_object_put(object);
+	return false;
+}
+
+/* Reads what lies around edit `i`, as far as neighbouring edits and the file's ends. */
+static struct xf_error *read_context(int fd, const struct xf_input *input,
+				     const struct xf_report *report, size_t i, struct entry *entry)
+{
+	const struct xf_edit *edit = &report->edits[i];
+	uint64_t end = edit->offset + edit->length;
+	uint64_t low = i ? edit[-1].offset + edit[-1].length : 0;
+	uint64_t high = i + 1 < report->edit_count ? edit[1].offset : input->size;
+
+	*entry = (struct entry){ .edit = *edit };
+	entry->before_length = edit->offset - low < CONTEXT ? edit->offset - low : CONTEXT;
+	entry->after_length = high - end < CONTEXT ? high - end : CONTEXT;
+	XF_TRY(xf_read_at(fd, input->path, edit->offset - entry->before_length, entry->before,
+			  entry->before_length));
+	return xf_read_at(fd, input->path, end, entry->after, entry->after_length);
+}
+
+/* The name by which the undo file finds its state: relative when they lie side by side. */
+static char *name_of_state(const char *undo_path, const char *state_path)
+{
+	size_t length = strlen(state_path);
+	XF_AUTO_FREE char *copy = strdup(state_path);
+
+	if (!copy)
+		return NULL;
+	if (strncmp(undo_path, state_path, length) == 0 && !strchr(undo_path + length, '/'))
+		return strdup(basename(copy));
+	return realpath(state_path, NULL);
+}
+
+static struct xf_error *undo_json(const char *undo_path, int fd, const struct xf_input *input,
+				  const struct xf_report *report, struct json_object **out)
+{
+	XF_AUTO_FREE char *name = name_of_state(undo_path, input->path);
+
+	if (!name)
+		return xf_error_errno(input->path, "find");
+
+	XF_AUTO(put_json) struct json_object *root = json_object_new_object();
+	struct json_object *edits = NULL;
+
+	if (!root || !add(root, "xferry_undo", json_object_new_int(SCHEMA)) ||
+	    !add(root, "state", json_object_new_string(name)) ||
+	    !add(root, "size", json_object_new_uint64(input->size)) ||
+	    !add(root, "edits", edits = json_object_new_array()))
+		return xf_error_memory();
+	for (size_t i = 0; i < report->edit_count; i++) {
+		struct entry entry;
+
+		XF_TRY(read_context(fd, input, report, i, &entry));
+		if (!add_entry(edits, &entry))
+			return xf_error_memory();
+	}
+	*out = xf_take(root);
+	return NULL;
+}
+
+static unsigned long checksum(const char *text, size_t length)
+{
+	return crc32_z(0, (const unsigned char *)text, length);
+}
+
+struct xf_error *xf_undo_write(const char *undo_path, int fd, const struct xf_input *input,
+			       const struct xf_report *report)
+{
+	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
+	XF_AUTO(put_json) struct json_object *root = NULL;
+	XF_AUTO_FREE char *text = NULL;
+
+	XF_TRY(xf_publish_begin(undo_path, input->before.st_mode & 0666, &publish));
+	XF_TRY(undo_json(undo_path, fd, input, report, &root));
+
+	const char *line = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
+
+	if (!line)
+		return xf_error_memory();
+
+	int length = asprintf(&text, "%s\ncrc32 %08lx\n", line, checksum(line, strlen(line)));
+
+	if (length < 0) {
+		text = NULL;
+		return xf_error_memory();
+	}
+	XF_TRY(xf_write_at(publish.fd, undo_path, 0, text, (size_t)length));
+	return xf_publish_commit(&publish);
+}
+
+/* ---- Reading: nothing in an undo file is believed before it has been checked ---- */
+
+static struct xf_error *damaged(const char *path, const char *what)
+{
+	return xf_error_new(XF_ERR_DAMAGED, path, "is no intact undo file: %s", what);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+/* Hex text of at most `max` bytes. */
+static bool parse_hex(struct json_object *from, const char *key, uint8_t *out, size_t max,
+		      size_t *length)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(from, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return false;
+
+	const char *text = json_object_get_string(value);
+	size_t digits = (size_t)json_object_get_string_len(value);
+
+	if (digits % 2 || digits / 2 > max)
+		return false;
+	for (size_t i = 0; i < digits / 2; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	*length = digits / 2;
+	return true;
+}
+
+/* A whole number, 0 to 2^63 - 1: no file is larger. */
+static bool parse_number(struct json_object *from, const char *key, uint64_t *out)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(from, key, &value) ||
+	    !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+		return false;
+	*out = (uint64_t)json_object_get_int64(value);
+	return true;
+}
+
+static bool parse_entry(struct json_object *from, struct entry *out)
+{
+	struct xf_edit *edit = &out->edit;
+	size_t old_length, new_length;
+
+	if (!json_object_is_type(from, json_type_object) ||
+	    !parse_number(from, "offset", &edit->offset) ||
+	    !parse_hex(from, "old", edit->old_bytes, sizeof(edit->old_bytes), &old_length) ||
+	    !parse_hex(from, "new", edit->new_bytes, sizeof(edit->new_bytes), &new_length) ||
+	    !parse_hex(from, "before", out->before, CONTEXT, &out->before_length) ||
+	    !parse_hex(from, "after", out->after, CONTEXT, &out->after_length))
+		return false;
+	edit->length = (uint32_t)old_length;
+	return old_length && old_length == new_length;
+}
+
+/* Entries come in the order of offsets, do not overlap and lie within the file. */
+static bool fits(const struct entry *entry, uint64_t low, uint64_t size)
+{
+	const struct xf_edit *edit = &entry->edit;
+
+	return edit->offset >= low && edit->offset - low >= entry->before_length &&
+	       edit->offset <= size && size - edit->offset >= edit->length + entry->after_length;
+}
+
+static struct xf_error *parse_entries(const char *path, struct json_object *edits,
+				      struct undo *undo)
+{
+	size_t count = json_object_array_length(edits);
+	uint64_t low = 0;
+
+	undo->entries = calloc(count ? count : 1, sizeof(*undo->entries));
+	if (!undo->entries)
+		return xf_error_memory();
+	for (; undo->count < count; undo->count++) {
+		struct entry *entry = &undo->entries[undo->count];
+
+		if (!parse_entry(json_object_array_get_idx(edits, undo->count), entry) ||
+		    !fits(entry, low, undo->state_size))
+			return damaged(path, "an edit in it is malformed");
+		low = entry->edit.offset + entry->edit.length;
+	}
+	return NULL;
+}
+
+/* A relative name is relative to where the undo file lies. */
+static char *resolve(const char *undo_path, const char *name)
+{
+	XF_AUTO_FREE char *copy = strdup(undo_path);
+	char *path = NULL;
+
+	if (name[0] == '/' || !strchr(undo_path, '/'))
+		return strdup(name);
+	if (!copy || asprintf(&path, "%s/%s", dirname(copy), name) < 0)
+		return NULL;
+	return path;
+}
+
+/* A string without a zero byte in it. */
+static bool is_text(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) &&
+	       strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value);
+}
+
+static struct xf_error *parse_root(const char *path, struct json_object *root, struct undo *undo)
+{
+	struct json_object *name, *edits;
+	uint64_t schema;
+
+	if (!json_object_is_type(root, json_type_object) ||
+	    !parse_number(root, "xferry_undo", &schema))
+		return damaged(path, "it has no key xferry_undo");
+	if (schema != SCHEMA)
+		return xf_error_new(XF_ERR_FORMAT, path,
+				    "is an undo file of version %" PRIu64 ", expected %d", schema,
+				    SCHEMA);
+	if (!json_object_object_get_ex(root, "state", &name) || !is_text(name) ||
+	    !parse_number(root, "size", &undo->state_size) ||
+	    !json_object_object_get_ex(root, "edits", &edits) ||
+	    !json_object_is_type(edits, json_type_array))
+		return damaged(path, "a key is missing or of the wrong type");
+	undo->state_path = resolve(path, json_object_get_string(name));
+	if (!undo->state_path)
+		return xf_error_memory();
+	return parse_entries(path, edits, undo);
+}
+
+/* Splits "LINE\ncrc32 XXXXXXXX\n" and checks the sum; '\n' behind LINE becomes '\0'. */
+static struct xf_error *check_sum(const char *path, char *text)
+{
+	char *newline = strchr(text, '\n');
+	char expected[32];
+
+	if (!newline)
+		return damaged(path, "its checksum is missing");
+	*newline = '\0';
+	snprintf(expected, sizeof(expected), "crc32 %08lx\n",
+		 checksum(text, (size_t)(newline - text)));
+	if (strcmp(newline + 1, expected) != 0)
+		return damaged(path, "its checksum does not fit");
+	return NULL;
+}
+
+static void free_tokener(struct json_tokener **tokener)
+{
+	if (*tokener)
+		json_tokener_free(*tokener);
+}
+
+static struct xf_error *read_undo(const char *path, struct undo *out)
+{
+	XF_AUTO(undo_deinit) struct undo undo = { 0 };
+	XF_AUTO_FREE char *text = NULL;
+	size_t size;
+
+	XF_TRY(xf_read_text(path, MAX_UNDO_FILE, &text, &size));
+	if (strlen(text) != size)
+		return damaged(path, "it has a zero byte");
+	XF_TRY(check_sum(path, text));
+
+	XF_AUTO(free_tokener) struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
+
+	if (!tokener)
+		return xf_error_memory();
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+
+	XF_AUTO(put_json)
+	struct json_object *root = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
+
+	if (!root)
+		return damaged(path, json_tokener_error_desc(json_tokener_get_error(tokener)));
+	XF_TRY(parse_root(path, root, &undo));
+	*out = undo;
+	undo = (struct undo){ 0 };
+	return NULL;
+}
+
+/* ---- Undoing ---- */
+
+static struct xf_error *not_as_left(const char *path, uint64_t offset)
+{
+	return xf_error_at(XF_ERR_REFUSED, path, offset,
+			   "is not as the repair left it; nothing was changed");
+}
+
+/* Compares one place; tells whether the edit is there still, or has been taken back already. */
+static struct xf_error *compare(int fd, const char *path, const struct entry *entry, bool *applied)
+{
+	const struct xf_edit *edit = &entry->edit;
+	uint8_t bytes[CONTEXT + sizeof(edit->old_bytes) + CONTEXT];
+	const uint8_t *middle = bytes + entry->before_length;
+	uint64_t start = edit->offset - entry->before_length;
+
+	XF_TRY(xf_read_at(fd, path, start, bytes,
+			  entry->before_length + edit->length + entry->after_length));
+	if (memcmp(bytes, entry->before, entry->before_length) != 0)
+		return not_as_left(path, start);
+	if (memcmp(middle + edit->length, entry->after, entry->after_length) != 0)
+		return not_as_left(path, edit->offset + edit->length);
+	*applied = memcmp(middle, edit->new_bytes, edit->length) == 0;
+	if (!*applied && memcmp(middle, edit->old_bytes, edit->length) != 0)
+		return not_as_left(path, edit->offset);
+	return NULL;
+}
+
+static struct xf_error *take_back(int fd, const struct undo *undo, size_t *taken_back)
+{
+	XF_AUTO_FREE bool *applied = calloc(undo->count + 1, sizeof(*applied));
+	size_t count = 0;
+
+	if (!applied)
+		return xf_error_memory();
+	for (size_t i = 0; i < undo->count; i++)
+		XF_TRY(compare(fd, undo->state_path, &undo->entries[i], &applied[i]));
+	for (size_t i = 0; i < undo->count; i++) {
+		const struct xf_edit *edit = &undo->entries[i].edit;
+
+		if (!applied[i])
+			continue;
+		XF_TRY(xf_write_at(fd, undo->state_path, edit->offset, edit->old_bytes,
+				   edit->length));
+		count++;
+	}
+	if (fdatasync(fd) < 0)
+		return xf_error_errno(undo->state_path, "fdatasync");
+	*taken_back = count;
+	return NULL;
+}
+
+static struct xf_error *open_state(const struct undo *undo, int *out)
+{
+	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
+
+	XF_TRY(xf_input_open(undo->state_path, NULL, &input));
+	if (!input.seekable || input.size != undo->state_size)
+		return xf_error_new(XF_ERR_REFUSED, undo->state_path,
+				    "has %" PRIu64
+				    " bytes, the file that was repaired had %" PRIu64,
+				    input.size, undo->state_size);
+
+	return xf_input_open_for_writing(&input, out);
+}
+
+struct xf_error *xf_undo(const char *undo_path, struct xf_undo_result *out)
+{
+	XF_AUTO(undo_deinit) struct undo undo = { 0 };
+	XF_AUTO_CLOSE int fd = -1;
+	size_t taken_back = 0;
+
+	XF_TRY(read_undo(undo_path, &undo));
+	XF_TRY(open_state(&undo, &fd));
+	XF_TRY(take_back(fd, &undo, &taken_back));
+	if (unlink(undo_path) < 0)
+		return xf_error_errno(undo_path, "remove");
+	XF_TRY(xf_sync_directory(undo_path));
+	*out = (struct xf_undo_result){ .path = xf_take(undo.state_path), .edits = taken_back };
+	return NULL;
+}
