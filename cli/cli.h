@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the verbs of the command share. They use the public API only. */
+#ifndef XF_CLI_CLI_H
+#define XF_CLI_CLI_H
+
+#include <stdio.h>
+
+#include "xferry.h"
+
+/* Exit status: a bit mask, as e2fsck's. */
+enum status {
+	STATUS_OK = 0, /* nothing to do */
+	STATUS_REPAIRED = 1,
+	STATUS_FINDINGS = 4, /* findings left */
+	STATUS_ERROR = 8,
+	STATUS_USAGE = 16,
+	STATUS_FORMAT = 64, /* format not supported */
+};
+
+/* One verb: its name, what it is for, and its options' letters (options.c). */
+struct verb {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	const char *options;
+	unsigned int (*run)(const struct verb *verb, int argc, char **argv);
+};
+
+extern const struct verb verb_check, verb_fix, verb_undo, verb_explain;
+
+/* ---- options.c ---- */
+
+struct options {
+	const char *cpu;
+	const char *cpuid;
+	const char *exposed;
+	const char *from;
+	const char *to;
+	const char *only;
+	const char *output;
+	const char *undo_file;
+	bool in_place;
+	bool json;
+	bool help;
+	int count; /* arguments that are no options */
+	char **arguments;
+};
+
+/* Reads the verb's options. On a usage error says so and returns STATUS_USAGE. */
+unsigned int read_options(const struct verb *verb, int argc, char **argv, struct options *out);
+
+/* Prints the verb's synopsis and options. */
+void print_help(const struct verb *verb);
+
+/* What the options name, loaded. Each pointer may be NULL: not given. */
+struct request {
+	struct xf_evidence *guest;
+	struct xf_host *target;
+	uint64_t only;
+};
+
+struct xf_error *load_request(const struct options *options, struct request *out);
+void request_deinit(struct request *request);
+
+/* ---- messages.c ---- */
+
+/* Says the error on stderr, frees it and returns its exit status. */
+unsigned int complain(struct xf_error *err);
+
+/* "xferry VERB: ..." on stderr; returns STATUS_USAGE. */
+unsigned int usage(const struct verb *verb, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Names come from people and from hostile files: control characters become '?'. */
+void put_printable(const char *text, FILE *to);
+
+/* A progress line on stderr, if that is a terminal. Give its address to the library. */
+struct progress {
+	struct xf_progress call; /* to be passed on */
+	const char *what;	 /* "reading", "copying" */
+	int64_t started;	 /* milliseconds */
+	int64_t shown;
+	bool visible;
+};
+
+struct progress progress_start(const char *what);
+void progress_end(struct progress *progress);
+
+/* ---- report_text.c, report_json.c ---- */
+
+void print_text_report(const struct xf_state *state, const struct request *request,
+		       const struct xf_report *report);
+/* Only what a repair does: check has told the rest. */
+void print_text_repair(const struct xf_state *state, const struct request *request,
+		       const struct xf_report *report);
+void print_json_report(const struct xf_state *state, const struct request *request,
+		       const struct xf_report *report);
+/* A file that could not be judged, as a JSON object of its own. */
+void print_json_error(const char *path, const struct xf_error *err);
+
+#endif

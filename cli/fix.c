@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* Everything that one repair works with. */
+struct repair {
+	const struct options *options;
+	struct request request;
+	struct xf_state *state;
+	struct xf_report *report;
+};
+
+static void repair_deinit(struct repair *repair)
+{
+	xf_report_free(repair->report);
+	xf_state_close(repair->state);
+	request_deinit(&repair->request);
+}
+
+static struct xf_error *judge(struct repair *repair)
+{
+	struct progress progress = progress_start("reading");
+	struct xf_error *err;
+
+	progress.call.data = &progress;
+	err = xf_state_open(repair->options->arguments[0],
+			    progress.call.step ? &progress.call : NULL, &repair->state);
+	progress_end(&progress);
+	if (err)
+		return err;
+	return xf_check(repair->state, repair->request.guest, repair->request.target,
+			repair->request.only, &repair->report);
+}
+
+static struct xf_error *write_repair(const struct repair *repair)
+{
+	struct progress progress = progress_start("copying");
+	struct xf_error *err;
+
+	if (repair->options->in_place)
+		return xf_fix_in_place(repair->state, repair->report, repair->options->undo_file);
+	progress.call.data = &progress;
+	err = xf_fix_copy(repair->state, repair->report, repair->options->output,
+			  progress.call.step ? &progress.call : NULL);
+	progress_end(&progress);
+	return err;
+}
+
+/* One object a file, also when it could not be repaired. */
+static unsigned int give_up(const struct repair *repair, struct xf_error *err)
+{
+	if (repair->options->json)
+		print_json_error(repair->options->arguments[0], err);
+	return complain(err);
+}
+
+static void tell_where(const struct repair *repair)
+{
+	const struct options *options = repair->options;
+
+	if (!repair->report->edit_count) {
+		puts("Nothing to repair; nothing was written.");
+	} else if (options->output) {
+		fputs("Repaired copy: ", stdout);
+		put_printable(options->output, stdout);
+		putchar('\n');
+	} else {
+		fputs("Repaired in place. To take it back: xferry undo ", stdout);
+		put_printable(options->undo_file ? options->undo_file
+						 : xf_state_path(repair->state),
+			      stdout);
+		puts(options->undo_file ? "" : ".xfundo");
+	}
+}
+
+/* All of the report when something is left to be read in it. */
+static void tell_result(const struct repair *repair, unsigned int status)
+{
+	(status == STATUS_REPAIRED ? print_text_repair : print_text_report)(
+		repair->state, &repair->request, repair->report);
+	tell_where(repair);
+}
+
+static unsigned int repair_judged(const struct repair *repair)
+{
+	const struct xf_report *report = repair->report;
+	unsigned int status = report->left_count ? STATUS_FINDINGS : STATUS_OK;
+
+	if (report->edit_count) {
+		struct xf_error *err = write_repair(repair);
+
+		if (err)
+			return give_up(repair, err);
+		status |= STATUS_REPAIRED;
+	}
+	if (repair->options->json)
+		print_json_report(repair->state, &repair->request, report);
+	else
+		tell_result(repair, status);
+	return status;
+}
+
+static unsigned int check_arguments(const struct verb *verb, const struct options *options)
+{
+	if (options->count != 1)
+		return usage(verb, "name one saved state");
+	if (strcmp(options->arguments[0], "-") == 0)
+		return usage(verb, "standard input cannot be repaired: name the file");
+	if (options->in_place == (options->output != NULL))
+		return usage(verb, "say where to write: either -o FILE or --in-place");
+	if (options->undo_file && !options->in_place)
+		return usage(verb, "--undo-file belongs to --in-place");
+	return STATUS_OK;
+}
+
+static unsigned int run_fix(const struct verb *verb, int argc, char **argv)
+{
+	struct options options;
+	unsigned int status = read_options(verb, argc, argv, &options);
+
+	if (!status && options.help) {
+		print_help(verb);
+		return STATUS_OK;
+	}
+	if (!status)
+		status = check_arguments(verb, &options);
+	if (status)
+		return status;
+
+	struct repair repair = { .options = &options };
+	struct xf_error *err = load_request(&options, &repair.request);
+
+	if (err)
+		return complain(err);
+	err = judge(&repair);
+	status = err ? give_up(&repair, err) : repair_judged(&repair);
+	repair_deinit(&repair);
+	return status;
+}
+
+const struct verb verb_fix = {
+	.name = "fix",
+	.arguments = "STATE [GUEST] [TARGET] (-o FILE | --in-place) [--only COMPONENTS] [--json]",
+	.summary = "Drop what leaked into a saved state, in a copy or reversibly in place.",
+	.options = "cdeftOoiuj",
+	.run = run_fix,
+};

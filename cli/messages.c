@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* Shorter work needs no progress line; a line changes so often at most. */
+#define QUIET_MS 500
+#define REDRAW_MS 100
+
+unsigned int complain(struct xf_error *err)
+{
+	enum xf_error_code code = err->code;
+
+	fprintf(stderr, "xferry: %s\n", err->text);
+	xf_error_free(err);
+	switch (code) {
+	case XF_ERR_USAGE:
+		return STATUS_USAGE;
+	case XF_ERR_FORMAT:
+		return STATUS_FORMAT;
+	default:
+		return STATUS_ERROR;
+	}
+}
+
+void put_printable(const char *text, FILE *to)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		putc(*p < ' ' || *p == 0x7f ? '?' : *p, to);
+}
+
+unsigned int usage(const struct verb *verb, const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	fprintf(stderr, "xferry %s: ", verb->name);
+	put_printable(text ? text : "out of memory", stderr);
+	fprintf(stderr, "; see 'xferry %s --help'\n", verb->name);
+	free(text);
+	return STATUS_USAGE;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static void step(void *data, uint64_t done, uint64_t total)
+{
+	struct progress *progress = data;
+	int64_t now = now_ms();
+
+	if (now - progress->started < QUIET_MS || now - progress->shown < REDRAW_MS)
+		return;
+	progress->shown = now;
+	progress->visible = true;
+	fprintf(stderr, "\r%s: %" PRIu64 " MiB", progress->what, done >> 20);
+	if (total)
+		fprintf(stderr, " of %" PRIu64 " MiB (%u %%)", total >> 20,
+			(unsigned int)((double)done * 100 / (double)total));
+	fputs("   ", stderr);
+}
+
+struct progress progress_start(const char *what)
+{
+	return (struct progress){
+		.call.step = isatty(STDERR_FILENO) ? step : NULL,
+		.what = what,
+		.started = now_ms(),
+	};
+}
+
+void progress_end(struct progress *progress)
+{
+	if (progress->visible)
+		fputs("\r\033[K", stderr);
+	progress->visible = false;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One table of options for all verbs; each verb names the ones it takes. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* The letters are for this table and the verbs; only -o, -h and -j can be typed. */
+static const struct {
+	char letter;
+	const char *name;
+	const char *argument; /* or NULL */
+	const char *help;
+} table[] = {
+	{ 'c', "cpu", "MODEL", "what the guest was shown: QEMU's -cpu argument" },
+	{ 'd', "cpuid", "FILE", "what the guest was shown: 'cpuid -1r', run in the guest" },
+	{ 'e', "exposed", "MASK", "what the guest was shown: 0x7, or x87,sse,avx" },
+	{ 'f', "from", "HOST", "what 'host' and 'max' mean in --cpu: the host it began on" },
+	{ 't', "to", "TARGET", "where it shall run: a profile, or preset:NAME[,+c,-c…]" },
+	{ 'O', "only", "COMPONENTS", "drop these only: pkru, or a mask" },
+	{ 'o', "output", "FILE", "write a repaired copy" },
+	{ 'i', "in-place", NULL, "repair the file itself, behind an undo file" },
+	{ 'u', "undo-file", "FILE", "the undo file's name (STATE.xfundo)" },
+	{ 'j', "json", NULL, "one JSON object a file" },
+	{ 'h', "help", NULL, "this text" },
+};
+
+#define OPTIONS (sizeof(table) / sizeof(table[0]))
+
+static bool takes(const struct verb *verb, char letter)
+{
+	return letter == 'h' || strchr(verb->options, letter);
+}
+
+static size_t long_options(const struct verb *verb, struct option out[OPTIONS + 1])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (takes(verb, table[i].letter))
+			out[count++] = (struct option){
+				.name = table[i].name,
+				.has_arg = table[i].argument ? required_argument : no_argument,
+				.val = table[i].letter,
+			};
+	out[count] = (struct option){ 0 };
+	return count;
+}
+
+static void set(struct options *options, int letter, const char *value)
+{
+	switch (letter) {
+	case 'c':
+		options->cpu = value;
+		break;
+	case 'd':
+		options->cpuid = value;
+		break;
+	case 'e':
+		options->exposed = value;
+		break;
+	case 'f':
+		options->from = value;
+		break;
+	case 't':
+		options->to = value;
+		break;
+	case 'O':
+		options->only = value;
+		break;
+	case 'o':
+		options->output = value;
+		break;
+	case 'i':
+		options->in_place = true;
+		break;
+	case 'u':
+		options->undo_file = value;
+		break;
+	case 'j':
+		options->json = true;
+		break;
+	default:
+		options->help = true;
+	}
+}
+
+static unsigned int check_options(const struct verb *verb, const struct options *options)
+{
+	int evidence =
+		(options->cpu != NULL) + (options->cpuid != NULL) + (options->exposed != NULL);
+
+	if (evidence > 1)
+		return usage(verb, "only one of --cpu, --cpuid and --exposed can tell what the "
+				   "guest was shown");
+	if (options->from && !options->cpu)
+		return usage(verb, "--from explains --cpu host or max and needs it");
+	return STATUS_OK;
+}
+
+/* Whether `word` is the long option of this letter, with an argument behind it. */
+static bool is_long(const char *word, int letter)
+{
+	size_t length = strcspn(word, "=");
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (table[i].letter == letter && length > 2 && strncmp(word, "--", 2) == 0 &&
+		    strncmp(word + 2, table[i].name, length - 2) == 0)
+			return true;
+	return false;
+}
+
+/* `word` is where getopt stands; within "-xh" that is still the word before. */
+static unsigned int no_such_option(const struct verb *verb, const char *word)
+{
+	if (!optopt)
+		return usage(verb, "it has no option '%s'", word);
+	if (is_long(word, optopt))
+		return usage(verb, "'%.*s' takes no argument", (int)strcspn(word, "="), word);
+	return usage(verb, "it has no option '-%c'", optopt);
+}
+
+unsigned int read_options(const struct verb *verb, int argc, char **argv, struct options *out)
+{
+	struct options options = { 0 };
+	struct option available[OPTIONS + 1];
+	const char *shorts = takes(verb, 'o') ? ":ho:" : ":h";
+	int letter;
+
+	long_options(verb, available);
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, shorts, available, NULL)) != -1) {
+		if (letter == ':')
+			return usage(verb, "'%s' needs an argument", argv[optind - 1]);
+		if (letter == '?')
+			return no_such_option(verb, argv[optind - 1]);
+		set(&options, letter, optarg);
+	}
+	options.count = argc - optind;
+	options.arguments = argv + optind;
+	*out = options;
+	return options.help ? STATUS_OK : check_options(verb, &options);
+}
+
+void print_help(const struct verb *verb)
+{
+	printf("usage: xferry %s %s\n%s\n\n", verb->name, verb->arguments, verb->summary);
+	for (size_t i = 0; i < OPTIONS; i++) {
+		char left[64];
+
+		if (!takes(verb, table[i].letter))
+			continue;
+		snprintf(left, sizeof(left), "%s--%s %s",
+			 table[i].letter == 'o'	  ? "-o, "
+			 : table[i].letter == 'h' ? "-h, "
+						  : "",
+			 table[i].name, table[i].argument ? table[i].argument : "");
+		printf("  %-22s %s\n", left, table[i].help);
+	}
+}
+
+static struct xf_error *load_guest(const struct options *options, struct xf_evidence **out)
+{
+	struct xf_host *from = NULL;
+	struct xf_error *err;
+
+	if (options->exposed)
+		return xf_evidence_from_mask(options->exposed, out);
+	if (options->cpuid)
+		return xf_evidence_from_cpuid(options->cpuid, out);
+	if (!options->cpu)
+		return NULL;
+	if (options->from) {
+		err = xf_host_open(options->from, &from);
+		if (err)
+			return err;
+	}
+	err = xf_evidence_from_cpu(options->cpu, from, out);
+	xf_host_free(from);
+	return err;
+}
+
+struct xf_error *load_request(const struct options *options, struct request *out)
+{
+	struct request request = { .only = XF_ALL };
+	struct xf_error *err = load_guest(options, &request.guest);
+
+	if (!err && options->to)
+		err = xf_host_open(options->to, &request.target);
+	if (!err && options->only)
+		err = xf_mask_from_text(options->only, &request.only);
+	if (err) {
+		request_deinit(&request);
+		return err;
+	}
+	*out = request;
+	return NULL;
+}
+
+void request_deinit(struct request *request)
+{
+	xf_evidence_free(request->guest);
+	xf_host_free(request->target);
+	*request = (struct request){ 0 };
+}

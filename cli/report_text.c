@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A report for a person who has read no documentation. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* Prints a mask by names. */
+static void print_mask(uint64_t mask)
+{
+	char *text = xf_mask_to_text(mask);
+
+	fputs(text ? text : "?", stdout);
+	free(text);
+}
+
+static void print_heading(const struct xf_state *state)
+{
+	const char *machine = xf_state_machine(state);
+	size_t count = xf_state_vcpu_count(state);
+
+	put_printable(xf_state_path(state), stdout);
+	fputs(": QEMU migration stream", stdout);
+	if (machine) {
+		fputs(", machine ", stdout);
+		put_printable(machine, stdout);
+	}
+	printf(", %zu vCPU%s\n", count, count == 1 ? "" : "s");
+	switch (xf_state_found_by(state)) {
+	case XF_FOUND_DESCRIPTION:
+		break;
+	case XF_FOUND_WALK:
+		puts("  found   by reading from the start, then through its description");
+		break;
+	case XF_FOUND_SIGNATURE:
+		puts("  found   by the CPU section's signature: there is no description");
+		break;
+	}
+}
+
+static void print_guest(const struct request *request, const struct xf_report *report)
+{
+	struct xf_guest guest = report->guest;
+	uint64_t unknown = XF_USER & ~guest.known;
+
+	printf("  guest   ");
+	if (report->contradicted) {
+		printf("%s: contradicted by the state, set aside\n", request->guest->source);
+	} else if (!request->guest) {
+		puts("nothing tells what it was shown (--cpu, --cpuid or --exposed would)");
+	} else {
+		printf("was shown ");
+		print_mask(guest.shown & guest.known);
+		if (unknown) {
+			printf("; not known: ");
+			print_mask(unknown);
+		}
+		printf("\n          by %s\n", request->guest->source);
+	}
+}
+
+static void print_target(const struct xf_host *target)
+{
+	static const char *const set[] = {
+		[XF_SET_UNKNOWN] = "what its KVM accepts is not known",
+		[XF_SET_HOST] = "its KVM accepts all that",
+		[XF_SET_GUEST] = "its KVM accepts only what the guest was shown",
+		[XF_SET_GUEST_BARE] =
+			"its KVM accepts only what the guest was shown, even of x87 and SSE",
+	};
+
+	fputs("  target  ", stdout);
+	put_printable(target->name, stdout);
+	fputs(" holds ", stdout);
+	print_mask(target->kvm.host);
+	printf(";\n          %s\n", set[target->kvm.set]);
+}
+
+static bool same_findings(const struct xf_report *report, size_t a, size_t b)
+{
+	size_t i = 0, j = 0;
+
+	for (;;) {
+		while (i < report->finding_count && report->findings[i].vcpu < a)
+			i++;
+		while (j < report->finding_count && report->findings[j].vcpu < b)
+			j++;
+
+		bool end_a = i == report->finding_count || report->findings[i].vcpu != a;
+		bool end_b = j == report->finding_count || report->findings[j].vcpu != b;
+
+		if (end_a || end_b)
+			return end_a && end_b;
+		if (report->findings[i].problem != report->findings[j].problem ||
+		    report->findings[i].components != report->findings[j].components)
+			return false;
+		i++;
+		j++;
+	}
+}
+
+/* vCPUs mostly look the same: a run of such is told once. */
+static size_t end_of_run(const struct xf_state *state, const struct xf_report *report, size_t first)
+{
+	const struct xf_vcpu *one = xf_state_vcpu(state, first);
+	size_t end = first + 1;
+
+	while (end < report->vcpu_count) {
+		const struct xf_vcpu *other = xf_state_vcpu(state, end);
+
+		if (other->xstate_bv.value != one->xstate_bv.value ||
+		    other->xcr0.value != one->xcr0.value || !same_findings(report, first, end))
+			break;
+		end++;
+	}
+	return end;
+}
+
+static void print_remedies(unsigned int remedies, const struct xf_host *target)
+{
+	if (remedies & XF_REMEDY_DROP)
+		puts("          - drop it from this state: xferry fix, -o COPY or --in-place");
+	if (remedies & XF_REMEDY_OTHER_HOST)
+		puts("          - load the state on a host that can hold it");
+	if (remedies & XF_REMEDY_SHOW)
+		puts("          - show the feature to the guest on the target, which has it: "
+		     "the "
+		     "guest sees its CPU change");
+	if (remedies & XF_REMEDY_KERNEL)
+		printf("          - %s: a kernel that accepts what the host can hold (6.6, "
+		       "6.1.60 or later)\n",
+		       target && target->kernel ? "upgrade the target's kernel"
+						: "run a newer kernel on the target");
+	if (remedies & XF_REMEDY_EVIDENCE)
+		puts("          - say what the guest was shown: --cpu, --cpuid or --exposed");
+	if (remedies & XF_REMEDY_HIDE)
+		puts("          - at the guest's next boot, do not show it the feature");
+}
+
+static void print_findings(const struct xf_report *report, size_t vcpu,
+			   const struct xf_host *target)
+{
+	for (size_t i = 0; i < report->finding_count; i++) {
+		const struct xf_finding *finding = &report->findings[i];
+
+		if (finding->vcpu != vcpu)
+			continue;
+		printf("    %s %s: ", finding->problem->code, finding->problem->title);
+		print_mask(finding->components);
+		putchar('\n');
+		print_remedies(finding->remedies, target);
+	}
+}
+
+static void print_run(const struct xf_state *state, const struct request *request,
+		      const struct xf_report *report, size_t first, size_t end)
+{
+	const struct xf_vcpu *vcpu = xf_state_vcpu(state, first);
+	const struct xf_vcpu *last = xf_state_vcpu(state, end - 1);
+
+	printf("  vCPU %" PRIu32, vcpu->index);
+	if (end - first > 1)
+		printf(" to %" PRIu32, last->index);
+	printf(": in use ");
+	print_mask(vcpu->xstate_bv.value);
+	printf(" (XSTATE_BV 0x%" PRIx64 "), enabled ", vcpu->xstate_bv.value);
+	print_mask(vcpu->xcr0.value);
+	printf(" (XCR0 0x%" PRIx64 ")\n", vcpu->xcr0.value);
+	print_findings(report, first, request->target);
+}
+
+/* QEMU's version decides what a refusal does: 8.2 was the first to stop. */
+enum qemu_answer { QEMU_NOT_KNOWN, QEMU_RUNS_ON, QEMU_EXITS };
+
+static enum qemu_answer answer_of_version(const char *version)
+{
+	unsigned int major = 0, minor = 0;
+
+	if (sscanf(version, "%u.%u", &major, &minor) != 2)
+		return QEMU_NOT_KNOWN;
+	return major > 8 || (major == 8 && minor >= 2) ? QEMU_EXITS : QEMU_RUNS_ON;
+}
+
+/* The target's QEMU if it is known; else a machine type tells the oldest QEMU it can be. */
+static enum qemu_answer qemu_answer(const struct xf_state *state, const struct xf_host *target)
+{
+	const char *machine = xf_state_machine(state);
+	const char *version = machine ? strrchr(machine, '-') : NULL;
+
+	if (target->qemu)
+		return answer_of_version(target->qemu);
+	if (version && answer_of_version(version + 1) == QEMU_EXITS)
+		return QEMU_EXITS;
+	return QEMU_NOT_KNOWN;
+}
+
+/* Why, in the words of the first vCPU that is refused. */
+static void print_refusing_call(const struct xf_report *report)
+{
+	for (size_t i = 0; i < report->vcpu_count; i++) {
+		const struct xf_prediction *prediction = &report->vcpus[i].prediction;
+
+		if (prediction->outcome != XF_OUTCOME_REFUSED)
+			continue;
+		printf("  outcome refused: KVM_SET_XSAVE answers -EINVAL:\n          %s",
+		       xf_reason_text(prediction->reason));
+		if (prediction->blocked) {
+			fputs(" (", stdout);
+			print_mask(prediction->blocked);
+			putchar(')');
+		}
+		putchar('\n');
+		return;
+	}
+	puts("  outcome refused: KVM_SET_XCRS answers -EINVAL");
+}
+
+static void print_refusal(const struct xf_state *state, const struct xf_host *target,
+			  const struct xf_report *report)
+{
+	enum qemu_answer answer = qemu_answer(state, target);
+
+	print_refusing_call(report);
+	if (answer != QEMU_EXITS)
+		puts("          QEMU 8.1 and older ignores that and runs the guest on without its\n"
+		     "          SSE registers: silent corruption, or a vCPU at 100 % for ever.");
+	if (answer != QEMU_RUNS_ON)
+		puts("          QEMU 8.2 and newer exits: the state cannot be loaded.");
+}
+
+static void print_outcome(const struct xf_state *state, const struct xf_host *target,
+			  const struct xf_report *report)
+{
+	switch (report->outcome) {
+	case XF_OUTCOME_ACCEPTED:
+		puts("  outcome accepted: the target loads the state as it stands.");
+		break;
+	case XF_OUTCOME_REFUSED:
+		print_refusal(state, target, report);
+		break;
+	case XF_OUTCOME_UNKNOWN:
+		puts("  outcome unknown: it depends on what is not known of the guest or the "
+		     "target.");
+		break;
+	}
+}
+
+static void print_drops(const struct request *request, const struct xf_report *report)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < report->edit_count; i++)
+		bytes += report->edits[i].length;
+	printf("  repair  drops ");
+	print_mask(report->droppable);
+	printf(": %zu bytes change", bytes);
+	if (request->target)
+		printf("; what the target answers then: %s",
+		       xf_outcome_name(report->outcome_fixed));
+	putchar('\n');
+}
+
+void print_text_report(const struct xf_state *state, const struct request *request,
+		       const struct xf_report *report)
+{
+	print_heading(state);
+	print_guest(request, report);
+	if (request->target)
+		print_target(request->target);
+	for (size_t i = 0; i < report->vcpu_count;) {
+		size_t end = end_of_run(state, report, i);
+
+		print_run(state, request, report, i, end);
+		i = end;
+	}
+	if (request->target)
+		print_outcome(state, request->target, report);
+	if (report->edit_count)
+		print_drops(request, report);
+	else if (!report->finding_count)
+		puts("  Nothing to repair.");
+}
+
+void print_text_repair(const struct xf_state *state, const struct request *request,
+		       const struct xf_report *report)
+{
+	print_heading(state);
+	print_drops(request, report);
+}
