@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The system refuses, at every call of the kinds that can fail: one line, the right status,
+# and the state is as before, or undo makes it so.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need_strace
+
+guest=(--cpu qemu64)
+sample leaky-q35-qemu64-smp2.qevm vm
+before=$(hash_of vm)
+run 1 fix "${guest[@]}" -o repaired vm
+after=$(hash_of repaired)
+kinds='^(openat|pread64|read|pwrite64|fsync|fdatasync|ftruncate|linkat|unlink|fstat|newfstatat) '
+
+# refused STATUSES NAME N ERROR ARGUMENT...: one line, and one of the statuses.
+refused() {
+	local due=$1 status=0
+	shift
+	with "$1" "$2" "error=$3" "${@:4}" >"$said/out" 2>"$said/err" || status=$?
+	told="xferry ${*:4}, $3 at call $2 of $1"
+	[[ " $due " = *" $status "* ]] || hold_status "one of: $due" "$status"
+}
+
+only() {
+	[ "$(find . -maxdepth 1 ! -name . ! -name .said | sort | paste -sd ' ')" = "$*" ] ||
+		die "$told: there is $(ls -A)"
+}
+
+# Calls that may fail without anybody minding: the C library's, to find its own files and
+# to learn what standard output is; a look whether a name is taken, or is still the file's.
+may_fail() {
+	case $1 in
+	*/usr/* | */etc/* | */proc/self/maps* | '1, "", '* | *ENOENT* | 'AT_FDCWD, "'*'", {st'*)
+		return 0
+		;;
+	esac
+	return 1
+}
+
+# ---- fix --in-place ----
+fix=(fix "${guest[@]}" --in-place vm)
+calls vm "${fix[@]}" | grep -E "$kinds" >"$said/calls"
+run 0 undo vm.xfundo
+count=0
+while read -r name n arguments; do
+	! may_fail "$arguments" || continue
+	# 9: repaired, and what was written could not be judged once more.
+	refused '8 9' "$name" "$n" EIO "${fix[@]}"
+	one_error '^xferry: .*Input/output error$'
+	if [ -e vm.xfundo ]; then
+		run 0 undo vm.xfundo
+	fi
+	only ./repaired ./vm
+	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
+	count=$((count + 1))
+done <"$said/calls"
+[ "$count" -gt 10 ] || die "only $count errors"
+echo "ok fix --in-place: $count errors"
+
+# ---- fix -o ----
+calls vm fix "${guest[@]}" -o copy vm | grep -E "$kinds" >"$said/calls"
+rm copy
+count=0
+while read -r name n arguments; do
+	! may_fail "$arguments" || continue
+	refused '8 9' "$name" "$n" ENOSPC fix "${guest[@]}" -o copy vm
+	one_error '^xferry: .*No space left on device$'
+	if [ -e copy ]; then
+		# There once it was whole; what failed is to judge it.
+		[ "$(hash_of copy)" = "$after" ] || die "$told: half a copy"
+		rm copy
+	fi
+	only ./repaired ./vm
+	[ "$(hash_of vm)" = "$before" ] || die "$told: the state was changed"
+	count=$((count + 1))
+done <"$said/calls"
+[ "$count" -gt 10 ] || die "only $count errors"
+for error in ENOSPC EDQUOT EIO; do
+	refused 8 copy_file_range 1 $error fix "${guest[@]}" -o copy vm
+	one_error '^xferry: copy: copy: '
+	only ./repaired ./vm
+done
+echo "ok fix -o: $count errors"
+
+# What is not the disk's fault is copied by hand.
+for error in EXDEV ENOSYS EPERM EINVAL; do
+	refused 1 copy_file_range 1 $error fix "${guest[@]}" -o copy vm
+	[ "$(hash_of copy)" = "$after" ] || die "$told: another copy"
+	rm copy
+done
+echo 'ok fix -o without copy_file_range'
+
+# ---- undo ----
+run 1 "${fix[@]}"
+cp vm.xfundo undo
+calls vm.xfundo undo vm.xfundo | grep -E "$kinds" >"$said/calls"
+count=0
+while read -r name n arguments; do
+	! may_fail "$arguments" || continue
+	cp repaired vm
+	cp undo vm.xfundo
+	refused 8 "$name" "$n" EIO undo vm.xfundo
+	one_error '^xferry: .*Input/output error$'
+	[ ! -e vm.xfundo ] || run 0 undo vm.xfundo
+	only ./repaired ./undo ./vm
+	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
+	count=$((count + 1))
+done <"$said/calls"
+[ "$count" -gt 5 ] || die "only $count errors"
+rm undo
+echo "ok undo: $count errors"
+
+# ---- check: whatever fails, nothing is written ----
+remember
+count=0
+while read -r name n arguments; do
+	! may_fail "$arguments" || continue
+	refused 8 "$name" "$n" EIO check "${guest[@]}" vm
+	one_error '^xferry: .*Input/output error$'
+	nothing_written
+	count=$((count + 1))
+done < <(calls vm check "${guest[@]}" vm | grep -E "$kinds")
+[ "$count" -gt 3 ] || die "only $count errors"
+echo "ok check: $count errors"
+
+# ---- File systems without O_TMPFILE ----
+tmpfile_call() {
+	calls vm "$@" | awk '/O_TMPFILE/ { print $2; exit }'
+}
+n=$(tmpfile_call fix "${guest[@]}" -o copy vm)
+rm copy
+[ -n "$n" ] || die 'no O_TMPFILE was asked for'
+for error in EOPNOTSUPP EISDIR EINVAL; do
+	refused 1 openat "$n" $error fix "${guest[@]}" -o copy vm
+	[ "$(hash_of copy)" = "$after" ] || die "$told: another copy"
+	only ./copy ./repaired ./vm
+	rm copy
+done
+n=$(tmpfile_call "${fix[@]}")
+run 0 undo vm.xfundo
+refused 1 openat "$n" EOPNOTSUPP "${fix[@]}"
+only ./repaired ./vm ./vm.xfundo
+run 0 undo vm.xfundo
+[ "$(hash_of vm)" = "$before" ] || die 'not as before, without O_TMPFILE'
+echo 'ok without O_TMPFILE'

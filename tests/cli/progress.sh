@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A progress line: on a terminal, for long work, and gone when the work is done. strace makes
+# the work long.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need python3
+need_strace
+sample leaky-pc-qemu64.qevm vm
+
+# on_terminal MILLISECONDS: fix -o with its standard error on a terminal, each copying call
+# taking so long. What the terminal got is on standard output.
+on_terminal() {
+	python3 - "$1" "$XFERRY" <<'PYTHON'
+import os
+import pty
+import subprocess
+import sys
+
+delay, xferry = int(sys.argv[1]) * 1000, sys.argv[2]
+command = [xferry, 'fix', '--cpu', 'qemu64', '-o', 'copy', 'vm']
+if delay:
+    command = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=copy_file_range', '-e',
+               f'inject=copy_file_range:delay_enter={delay}'] + command
+master, slave = pty.openpty()
+done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=slave, check=False)
+os.close(slave)
+text = b''
+try:
+    while chunk := os.read(master, 4096):
+        text += chunk
+except OSError:
+    pass
+sys.stdout.buffer.write(text)
+sys.exit(done.returncode)
+PYTHON
+}
+
+status=0
+on_terminal 700 >"$said/out" 2>"$said/err" || status=$?
+told='fix -o, slowly'
+hold_status 1 "$status"
+printf '\rcopying: 0 MiB of 0 MiB (100 %%)   \r\033[K' | cmp - "$said/out" ||
+	die "the terminal got: $(cat -v "$said/out")"
+rm copy
+echo 'ok a long copy'
+
+on_terminal 0 >"$said/out" 2>"$said/err" || status=$?
+told='fix -o'
+hold_status 1 "$status"
+[ ! -s "$said/out" ] || die "the terminal got: $(cat -v "$said/out")"
+rm copy
+echo 'ok a short copy'
+
+with copy_file_range 1 delay_enter=700000 fix --cpu qemu64 -o copy vm \
+	>"$said/out" 2>"$said/err" || status=$?
+told='fix -o, slowly, without a terminal'
+hold_status 1 "$status"
+no_error
+echo 'ok no terminal'

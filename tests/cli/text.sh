@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the report for people says, where it depends on what was found.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+sample leaky-pc-qemu64.qevm vm
+sample leaky-q35-qemu64-smp2.qevm two
+sample leaky-pc-max.qevm max
+sample clean-pc-qemu64.qevm clean
+patch() { python3 "$SOURCE/tests/cli/patch-state.py" "$@"; }
+
+says() {
+	grep -Eq -- "$1" "$said/out" || { cat "$said/out"; die "$told: does not say: $1"; }
+}
+silent() {
+	! grep -Eq -- "$1" "$said/out" || { cat "$said/out"; die "$told: says: $1"; }
+}
+
+# What the target's QEMU does with a refusal: corrupts, exits, or one of the two.
+corrupts='silent corruption'
+exits='8\.2 and newer exits'
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku vm
+says "$corrupts"
+says "$exits"
+for version in 5.2 7.2 8.1.5; do
+	run 4 check --cpu qemu64 --to "preset:linux-6.2,-pku,qemu=$version" vm
+	says "$corrupts"
+	silent "$exits"
+done
+for version in 8.2 9.0 10.0.13 11.1; do
+	run 4 check --cpu qemu64 --to "preset:linux-6.2,-pku,qemu=$version" vm
+	says "$exits"
+	silent "$corrupts"
+done
+# A machine type is the oldest QEMU that the target can have.
+sed 's/pc-i440fx-7\.2/pc-i440fx-9.2/g' vm >newer
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku newer
+says 'machine pc-i440fx-9\.2'
+says "$exits"
+silent "$corrupts"
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku,qemu=7.2 newer
+says "$corrupts"
+# One that tells no version.
+for name in microvmaaaaaa microvm-aaaaa pc-i440fx-aaa; do
+	sed "s/pc-i440fx-7\\.2/$name/g" vm >newer
+	run 4 check --cpu qemu64 --to preset:linux-6.2,-pku newer
+	says "machine $name,"
+	says "$exits"
+	says "$corrupts"
+done
+echo 'ok QEMU versions'
+
+# The guest, and what is known of it.
+run 4 check vm
+says 'guest   nothing tells what it was shown'
+says 'say what the guest was shown: --cpu, --cpuid or --exposed'
+silent outcome
+run 4 check --cpu qemu64 vm
+says 'guest   was shown x87 SSE$'
+says 'by -cpu qemu64'
+silent 'not known'
+run 4 check --cpu host,-pku max
+says 'not known: AVX'
+says 'depends on the host where it was started'
+cp vm contrary
+patch contrary xcr0=7
+run 4 check --cpu qemu64 contrary
+says 'contradicted by the state, set aside'
+says 'XF103'
+run 0 check --cpu max max
+says 'Nothing to repair\.'
+echo 'ok evidence'
+
+# Remedies.
+run 4 check --cpu qemu64 --to preset:linux-6.2 vm
+says 'drop it from this state'
+says 'show the feature to the guest on the target'
+says 'a newer kernel on the target'
+silent 'load the state on a host'
+says '^  target  preset:linux-6\.2 holds .*PKRU'
+says 'its KVM accepts only what the guest was shown$'
+says '^  repair  drops AVX PKRU: 8 bytes change; what the target answers then: accepted$'
+run 4 check --cpu qemu64 --to preset:linux-6.6,-pku vm
+says 'load the state on a host that can hold it'
+silent 'a newer kernel'
+says 'its KVM accepts all that'
+run 4 check --exposed 0x207 --to preset:linux-6.6,-pku clean
+says 'XF202'
+says "at the guest's next boot, do not show it"
+says 'outcome accepted'
+run 4 check --cpu qemu64 --to preset:linux-5.17 vm
+says 'even of x87 and SSE'
+cat >unknown.json <<'JSON'
+{"schema": 1, "kernel": "6.1.0-13-amd64", "supported": "0x207", "get": null, "set": null}
+JSON
+run 4 check --cpu qemu64 --to unknown.json vm
+says 'what its KVM accepts is not known'
+says 'outcome unknown: it depends on what is not known'
+sed 's/"set": null/"set": "guest"/' unknown.json >strict.json
+run 4 check --cpu qemu64 --to strict.json vm
+says "upgrade the target's kernel"
+echo 'ok remedies'
+
+# vCPUs that look the same are told once, those that do not one by one.
+run 4 check --cpu qemu64 two
+says '^two: QEMU migration stream, machine pc-q35-7\.2, 2 vCPUs$'
+says '^  vCPU 0 to 1: in use x87 SSE AVX PKRU \(XSTATE_BV 0x207\), enabled x87 \(XCR0 0x1\)$'
+says '^  repair  drops AVX PKRU: 16 bytes change$'
+for change in 1:xstate_bv=0x203 1:xcr0=3 1:cr4=0x400600 0:cr4=0x400600; do
+	cp two other
+	patch other "$change"
+	run 4 check other
+	says '^  vCPU 1: in use'
+	silent '0 to 1'
+done
+cp two other
+patch other 1:xstate_bv=3
+run 4 check --cpu qemu64 other
+says '^  vCPU 0: in use x87 SSE AVX PKRU'
+says '^  vCPU 1: in use x87 SSE \('
+[ "$(grep -c XF101 "$said/out")" = 1 ] || die 'one finding expected'
+patch other 0:xstate_bv=0
+run 0 check other
+says '^  vCPU 0: in use none'
+echo 'ok vCPUs'
+
+# How it was found.
+run 4 check --cpu qemu64 - < <(cat vm)
+says 'found   by reading from the start'
+run 4 check --cpu qemu64 vm
+silent 'found  '
+# Without its description, as QEMU writes it with suppress-vmdesc.
+python3 - <<'PYTHON'
+with open('vm', 'rb') as file:
+    data = file.read()
+at = data.rfind(b'\x00\x06')
+while at + 6 + int.from_bytes(data[at + 2:at + 6], 'big') != len(data):
+    at = data.rfind(b'\x00\x06', 0, at)
+with open('plain', 'wb') as file:
+    file.write(data[:at + 1])
+PYTHON
+run 4 check --cpu qemu64 plain
+says "found   by the CPU section's signature: there is no description"
+says 'XF101'
+echo 'ok found by'
+
+# Help, versions, explanations.
+for verb in check fix undo explain; do
+	run 0 $verb --help
+	no_error
+	says "^usage: xferry $verb "
+	says '^  -h, --help '
+	run 0 $verb -h
+done
+run 0 fix --help
+says '^  -o, --output FILE '
+run 0 check --help no-such-file --cpu a --exposed b
+for option in --help -h; do
+	run 0 $option
+	for verb in check fix undo explain; do
+		says "^  $verb "
+	done
+done
+for option in --version -V; do
+	run 0 $option
+	says '^xferry [0-9]+\.[0-9]+\.[0-9]+$'
+done
+run 0 explain
+for word in XF101 XF102 XF103 XF201 XF202 XF203 XF204 XF205 XF206 XF207 pkru xtiledata \
+	linux-6.2 pve-9; do
+	says "^  $word "
+done
+run 0 explain XF101 xf207 pkru PKRU amx cet avx512
+no_error
+says '^XF101: superfluous state component$'
+says '^XF207: '
+says '^PKRU: '
+says 'bit        9 of XCR0, mask 0x200'
+says 'offset     2688 on Intel'
+says 'shown by   CPUID\.\(7h,0\)\.ECX\[3\]'
+says '^XTILECFG: '
+says 'together   XTILEDATA'
+says 'bit        11 of IA32_XSS'
+says 'never in KVM'
+says 'needs      AVX'
+run 16 explain XF101 nothing
+says '^XF101: '
+one_error "'nothing' is no finding"
+echo 'ok help and explanations'
