@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Nothing that is there to be run is forgotten: each case of the command, each script of
+# the tests and of the house is named in its meson.build.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+named_in() {
+	grep -q "'$1\(\.sh\)\?'" "$2" || complain "$3 is not named in $2"
+}
+
+count=0
+for case in tests/cli/cases/*/; do
+	name=$(basename "$case")
+	named_in "$name" tests/cli/meson.build "$case"
+	for file in args state status expected; do
+		[ -f "$case$file" ] || complain "$case has no $file"
+	done
+	count=$((count + 1))
+done
+for directory in tests/cli tests/house; do
+	for script in "$directory"/*.sh; do
+		name=$(basename "$script" .sh)
+		[ "$name" = lib ] || named_in "$name" "$directory"/meson.build "$script"
+		count=$((count + 1))
+	done
+done
+[ "$count" -gt 30 ] || complain "only $count were seen"
+finish "$count cases and scripts are named"

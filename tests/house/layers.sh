@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The graph of #include: a layer uses itself and those nearer to core/, never the others.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Layer: what a file in it may include in quotes, as patterns.
+declare -A may=(
+	[core]='core/*.h'
+	[base]='base/*.h core/*.h xferry.h'
+	[host]='host/*.h base/*.h core/*.h xferry.h'
+	[state]='state/*.h host/*.h base/*.h core/*.h xferry.h'
+	[cli]='cli/cli.h xferry.h'
+	[include]='core/*.h'
+)
+# And in angle brackets; a layer that is not named here may include any.
+declare -A may_system=(
+	[core]='stdbool.h stddef.h stdint.h linux/types.h'
+	[cli]='errno.h fcntl.h getopt.h inttypes.h locale.h stdarg.h stdio.h stdlib.h string.h time.h
+		unistd.h json-c/json.h'
+	[include]=''
+)
+
+allowed() {
+	local header=$1 pattern
+	shift
+	for pattern; do
+		# shellcheck disable=SC2254 # a pattern is meant
+		case $header in
+		$pattern) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+# Splits without expanding the patterns.
+set -f
+count=0
+for layer in "${!may[@]}"; do
+	# shellcheck disable=SC2206 # words are meant
+	quoted=(${may[$layer]})
+	while IFS=: read -r file line text; do
+		count=$((count + 1))
+		kind=${text%%[!\"<]*}
+		header=${text#[\"<]}
+		header=${header%[\">]*}
+		if [ "$kind" = '"' ]; then
+			allowed "$header" "${quoted[@]}" ||
+				complain "$file:$line: $layer/ may not include \"$header\""
+		elif [ -n "${may_system[$layer]+set}" ]; then
+			# shellcheck disable=SC2086 # words are meant
+			allowed "$header" ${may_system[$layer]} ||
+				complain "$file:$line: $layer/ may not include <$header>"
+		fi
+	done < <(files "$layer/*.[ch]" | while IFS= read -r path; do
+		sed -nE "s|^[[:space:]]*#[[:space:]]*include[[:space:]]*([\"<][^\">]*[\">]).*|$path:\1|p;" \
+			"$path" | awk -F: '{ print $1 ":include:" $2 }'
+	done)
+done
+
+# The public header must reach every header of core/ that is installed, and no other.
+[ "$count" -gt 50 ] || complain "only $count includes were seen"
+finish "$count includes keep to the layers"

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Every source file says its licence in its first line, or in the second behind "#!".
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+licence='SPDX-License-Identifier: LGPL-2.1-or-later'
+count=0
+while IFS= read -r path; do
+	first=$(head -n 1 "$path" | tr -d '\0')
+	case $path in
+	*.c | *.h) want="/* $licence */" ;;
+	*.scd) want="; $licence" ;;
+	*) want="# $licence" ;;
+	esac
+	case $first in
+	'#!'* | '# shellcheck '*) first=$(sed -n 2p "$path") ;;
+	esac
+	count=$((count + 1))
+	[ "$first" = "$want" ] || complain "$path: expected '$want' in the first line, or behind #!"
+done < <(
+	files '*.c' '*.h' '*.py' '*.sh' '*.jq' '*meson.build' 'script/*' '.ci/*' .clang-format
+	# Scripts without an ending.
+	files | while IFS= read -r path; do
+		case $path in
+		*.*) ;;
+		*) [ "$(head -c 2 "$path" | tr -d '\0')" != '#!' ] || printf '%s\n' "$path" ;;
+		esac
+	done
+)
+[ "$count" -gt 50 ] || complain "only $count files were seen"
+finish "$count files say their licence"
