@@ -167,8 +167,7 @@ struct xf_vcpu {
 	struct xf_field pkrs;
 	struct xf_field xfd;
 	struct xf_field xfd_err;
-	uint64_t carried; /* components whose data has a subsection of its own: PKRU, AVX-512, MPX,
-			     AMX */
+	uint64_t carried; /* components whose data has a subsection of its own */
 };
 
 struct xf_state;

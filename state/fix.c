@@ -33,6 +33,25 @@ struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_repor
 	return xf_publish_commit(&publish);
 }
 
+static struct xf_error *write_edits(int fd, const char *path, const struct xf_report *report)
+{
+	XF_TRY(xf_edits_write(fd, path, report->edits, report->edit_count));
+	if (fdatasync(fd) < 0)
+		return xf_error_errno(path, "fdatasync");
+	return NULL;
+}
+
+/* Whoever meets this error must learn that there is a way back. */
+static struct xf_error *half_done(struct xf_error *err, const char *undo_path)
+{
+	struct xf_error *full =
+		xf_error_new(err->code, NULL, "%s; to take the repair back: xferry undo %s",
+			     err->text, undo_path);
+
+	xf_error_free(err);
+	return full;
+}
+
 struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
 				 const char *undo_path)
 {
@@ -50,9 +69,10 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 	XF_TRY(xf_input_open_for_writing(input, &fd));
 	XF_TRY(xf_input_unchanged(input));
 	XF_TRY(xf_edits_verify(fd, input->path, report->edits, report->edit_count));
-	XF_TRY(xf_undo_write(undo_path ? undo_path : beside, fd, input, report));
-	XF_TRY(xf_edits_write(fd, input->path, report->edits, report->edit_count));
-	if (fdatasync(fd) < 0)
-		return xf_error_errno(input->path, "fdatasync");
-	return NULL;
+	undo_path = undo_path ? undo_path : beside;
+	XF_TRY(xf_undo_write(undo_path, fd, input, report));
+
+	struct xf_error *err = write_edits(fd, input->path, report);
+
+	return err ? half_done(err, undo_path) : NULL;
 }

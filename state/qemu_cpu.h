@@ -63,7 +63,7 @@ void xf_qemu_cpu_add(struct xf_qemu_cpu *cpu, const struct xf_qemu_cpu_subsectio
 void xf_qemu_cpu_read(const struct xf_qemu_cpu *cpu, const uint8_t *payload, uint64_t offset,
 		      uint32_t instance, struct xf_vcpu *out);
 
-/* XF_ERR_DAMAGED when two of the vCPUs have the same index; `offset` is for the message. */
+/* XF_ERR_DAMAGED when two of the vCPUs have the same index. */
 struct xf_error *xf_qemu_cpu_unique(const struct xf_vcpu *vcpus, size_t count, const char *file);
 
 #endif

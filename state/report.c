@@ -146,6 +146,14 @@ static bool may_refuse_fpsse(const struct judged *c, const struct xf_prediction 
 	       (c->guest.known & XF_USER) == XF_USER && c->guest.shown == XF_FPSSE;
 }
 
+/* What of XCR0 the host lacks; all of it when no host would take it, as SSE's lack under AVX. */
+static uint64_t refused_xcr0(const struct judged *c)
+{
+	uint64_t beyond = c->vcpu->xcr0.value & ~c->target->kvm.host;
+
+	return beyond ? beyond : c->vcpu->xcr0.value;
+}
+
 /* Findings about the target. */
 static void find_at_target(const struct judged *c, struct verdict *v)
 {
@@ -166,8 +174,7 @@ static void find_at_target(const struct judged *c, struct verdict *v)
 	if (p->reason == XF_REASON_MXCSR || p->reason == XF_REASON_NO_XSAVE_MXCSR)
 		add(v, XF_PROBLEM_MXCSR, XF_SSE, 0);
 	if (!takes_xcr0(c, &c->target->kvm))
-		add(v, XF_PROBLEM_XCR0, c->vcpu->xcr0.value & ~c->target->kvm.host,
-		    XF_REMEDY_OTHER_HOST);
+		add(v, XF_PROBLEM_XCR0, refused_xcr0(c), XF_REMEDY_OTHER_HOST);
 	if (p->dropped)
 		add(v, XF_PROBLEM_HOOK, p->dropped, XF_REMEDY_OTHER_HOST);
 }
