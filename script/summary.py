@@ -3,6 +3,7 @@
 """Adds up meson's test logs: why each skipped test was skipped, then the one closing line."""
 
 import json
+import os
 import sys
 
 GOOD = {'OK', 'EXPECTEDFAIL'}
@@ -18,6 +19,10 @@ def reason(test):
 def main():
     passed = failed = skipped = 0
     for path in sys.argv[1:]:
+        if not os.path.exists(path):
+            failed += 1
+            print(f'failed: {path}: the tests did not run')
+            continue
         with open(path, encoding='utf-8') as log:
             for line in log:
                 test = json.loads(line)
