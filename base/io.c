@@ -89,7 +89,7 @@ static struct xf_error *read_to_end(int fd, const char *path, size_t max, char *
 	return NULL;
 }
 
-struct xf_error *xf_read_text(const char *path, size_t max, char **out, size_t *size)
+struct xf_error *xf_open_to_read(const char *path, int *out)
 {
 	/* Not blocking, or a FIFO without a writer would hold us up in open(). */
 	XF_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -101,5 +101,15 @@ struct xf_error *xf_read_text(const char *path, size_t max, char **out, size_t *
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
 		return xf_error_errno(path, "open");
+	*out = fd;
+	fd = -1;
+	return NULL;
+}
+
+struct xf_error *xf_read_text(const char *path, size_t max, char **out, size_t *size)
+{
+	XF_AUTO_CLOSE int fd = -1;
+
+	XF_TRY(xf_open_to_read(path, &fd));
 	return read_to_end(fd, path, max, out, size);
 }

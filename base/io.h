@@ -12,6 +12,9 @@ struct xf_error *xf_read_at(int fd, const char *path, uint64_t offset, void *buf
 struct xf_error *xf_write_at(int fd, const char *path, uint64_t offset, const void *buffer,
 			     size_t size);
 
+/* Opens a file to read it; does not wait for somebody to write to a FIFO. */
+struct xf_error *xf_open_to_read(const char *path, int *out);
+
 /*
  * Reads a small text file whole, '\0' behind it; more than `max` bytes is
  * XF_ERR_DAMAGED. "-" is not special here. Free with free().

@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
-static struct xf_error *judge(const char *path, const struct request *request,
-			      struct xf_state **state, struct xf_report **report)
-{
-	struct progress progress = progress_start("reading");
-	struct xf_error *err;
-
-	progress.call.data = &progress;
-	err = xf_state_open(path, progress.call.step ? &progress.call : NULL, state);
-	progress_end(&progress);
-	if (err)
-		return err;
-	return xf_check(*state, request->guest, request->target, request->only, report);
-}
-
 static unsigned int check_one(const char *path, const struct request *request, bool json)
 {
 	struct xf_state *state = NULL;
@@ -23,9 +9,7 @@ static unsigned int check_one(const char *path, const struct request *request, b
 	unsigned int status = STATUS_OK;
 
 	if (err) {
-		if (json)
-			print_json_error(path, err);
-		status = complain(err);
+		status = not_judged(path, json, err);
 	} else {
 		(json ? print_json_report : print_text_report)(state, request, report);
 		if (report->finding_count)
@@ -40,14 +24,10 @@ static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
 	struct request request;
-	unsigned int status = read_options(verb, argc, argv, &options);
+	unsigned int status;
 
-	if (status)
+	if (!read_options(verb, argc, argv, &options, &status))
 		return status;
-	if (options.help) {
-		print_help(verb);
-		return STATUS_OK;
-	}
 	if (!options.count)
 		return usage(verb, "name at least one saved state");
 

@@ -46,11 +46,12 @@ struct options {
 	char **arguments;
 };
 
-/* Reads the verb's options. On a usage error says so and returns STATUS_USAGE. */
-unsigned int read_options(const struct verb *verb, int argc, char **argv, struct options *out);
-
-/* Prints the verb's synopsis and options. */
-void print_help(const struct verb *verb);
+/*
+ * Reads the verb's options. False: the verb is done, its exit status is `*status`;
+ * the help was printed, or a usage error said.
+ */
+bool read_options(const struct verb *verb, int argc, char **argv, struct options *out,
+		  unsigned int *status);
 
 /* What the options name, loaded. Each pointer may be NULL: not given. */
 struct request {
@@ -61,6 +62,15 @@ struct request {
 
 struct xf_error *load_request(const struct options *options, struct request *out);
 void request_deinit(struct request *request);
+
+/* ---- judge.c ---- */
+
+/* Opens and judges a state, with a progress line. */
+struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
+		       struct xf_report **report);
+
+/* Says why there is no report, in JSON too: one object a file. Frees the error. */
+unsigned int not_judged(const char *path, bool json, struct xf_error *err);
 
 /* ---- messages.c ---- */
 

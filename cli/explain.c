@@ -87,15 +87,13 @@ static unsigned int explain_one(const struct verb *verb, const char *word)
 static unsigned int run_explain(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
-	unsigned int status = read_options(verb, argc, argv, &options);
+	unsigned int status;
 
-	if (status)
+	if (!read_options(verb, argc, argv, &options, &status))
 		return status;
-	if (options.help)
-		print_help(verb);
-	else if (!options.count)
+	if (!options.count)
 		list_all();
-	for (int i = 0; !options.help && i < options.count; i++)
+	for (int i = 0; i < options.count; i++)
 		status |= explain_one(verb, options.arguments[i]);
 	return status;
 }

@@ -18,21 +18,6 @@ static void repair_deinit(struct repair *repair)
 	request_deinit(&repair->request);
 }
 
-static struct xf_error *judge(struct repair *repair)
-{
-	struct progress progress = progress_start("reading");
-	struct xf_error *err;
-
-	progress.call.data = &progress;
-	err = xf_state_open(repair->options->arguments[0],
-			    progress.call.step ? &progress.call : NULL, &repair->state);
-	progress_end(&progress);
-	if (err)
-		return err;
-	return xf_check(repair->state, repair->request.guest, repair->request.target,
-			repair->request.only, &repair->report);
-}
-
 static struct xf_error *write_repair(const struct repair *repair)
 {
 	struct progress progress = progress_start("copying");
@@ -45,14 +30,6 @@ static struct xf_error *write_repair(const struct repair *repair)
 			  progress.call.step ? &progress.call : NULL);
 	progress_end(&progress);
 	return err;
-}
-
-/* One object a file, also when it could not be repaired. */
-static unsigned int give_up(const struct repair *repair, struct xf_error *err)
-{
-	if (repair->options->json)
-		print_json_error(repair->options->arguments[0], err);
-	return complain(err);
 }
 
 static void tell_where(const struct repair *repair)
@@ -91,7 +68,8 @@ static unsigned int repair_judged(const struct repair *repair)
 		struct xf_error *err = write_repair(repair);
 
 		if (err)
-			return give_up(repair, err);
+			return not_judged(repair->options->arguments[0], repair->options->json,
+					  err);
 		status |= STATUS_REPAIRED;
 	}
 	if (repair->options->json)
@@ -117,14 +95,11 @@ static unsigned int check_arguments(const struct verb *verb, const struct option
 static unsigned int run_fix(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
-	unsigned int status = read_options(verb, argc, argv, &options);
+	unsigned int status;
 
-	if (!status && options.help) {
-		print_help(verb);
-		return STATUS_OK;
-	}
-	if (!status)
-		status = check_arguments(verb, &options);
+	if (!read_options(verb, argc, argv, &options, &status))
+		return status;
+	status = check_arguments(verb, &options);
 	if (status)
 		return status;
 
@@ -133,8 +108,8 @@ static unsigned int run_fix(const struct verb *verb, int argc, char **argv)
 
 	if (err)
 		return complain(err);
-	err = judge(&repair);
-	status = err ? give_up(&repair, err) : repair_judged(&repair);
+	err = judge(options.arguments[0], &repair.request, &repair.state, &repair.report);
+	status = err ? not_judged(options.arguments[0], options.json, err) : repair_judged(&repair);
 	repair_deinit(&repair);
 	return status;
 }

@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 
-/* The letters are for this table and the verbs; only -o, -h and -j can be typed. */
+/* The letters are for this table and the verbs; only -o and -h can be typed. */
 static const struct {
 	char letter;
 	const char *name;
@@ -121,29 +121,7 @@ static unsigned int no_such_option(const struct verb *verb, const char *word)
 	return usage(verb, "it has no option '-%c'", optopt);
 }
 
-unsigned int read_options(const struct verb *verb, int argc, char **argv, struct options *out)
-{
-	struct options options = { 0 };
-	struct option available[OPTIONS + 1];
-	const char *shorts = takes(verb, 'o') ? ":ho:" : ":h";
-	int letter;
-
-	long_options(verb, available);
-	opterr = 0;
-	while ((letter = getopt_long(argc, argv, shorts, available, NULL)) != -1) {
-		if (letter == ':')
-			return usage(verb, "'%s' needs an argument", argv[optind - 1]);
-		if (letter == '?')
-			return no_such_option(verb, argv[optind - 1]);
-		set(&options, letter, optarg);
-	}
-	options.count = argc - optind;
-	options.arguments = argv + optind;
-	*out = options;
-	return options.help ? STATUS_OK : check_options(verb, &options);
-}
-
-void print_help(const struct verb *verb)
+static void print_help(const struct verb *verb)
 {
 	printf("usage: xferry %s %s\n%s\n\n", verb->name, verb->arguments, verb->summary);
 	for (size_t i = 0; i < OPTIONS; i++) {
@@ -158,6 +136,42 @@ void print_help(const struct verb *verb)
 			 table[i].name, table[i].argument ? table[i].argument : "");
 		printf("  %-22s %s\n", left, table[i].help);
 	}
+}
+
+static unsigned int parse(const struct verb *verb, int argc, char **argv, struct options *options)
+{
+	struct option available[OPTIONS + 1];
+	const char *shorts = takes(verb, 'o') ? ":ho:" : ":h";
+	int letter;
+
+	long_options(verb, available);
+	opterr = 0;
+	while ((letter = getopt_long(argc, argv, shorts, available, NULL)) != -1) {
+		if (letter == ':')
+			return usage(verb, "'%s' needs an argument", argv[optind - 1]);
+		if (letter == '?')
+			return no_such_option(verb, argv[optind - 1]);
+		set(options, letter, optarg);
+	}
+	options->count = argc - optind;
+	options->arguments = argv + optind;
+	return options->help ? STATUS_OK : check_options(verb, options);
+}
+
+bool read_options(const struct verb *verb, int argc, char **argv, struct options *out,
+		  unsigned int *status)
+{
+	struct options options = { 0 };
+
+	*status = parse(verb, argc, argv, &options);
+	if (*status)
+		return false;
+	if (options.help) {
+		print_help(verb);
+		return false;
+	}
+	*out = options;
+	return true;
 }
 
 static struct xf_error *load_guest(const struct options *options, struct xf_evidence **out)

@@ -7,14 +7,10 @@ static unsigned int run_undo(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
 	struct xf_undo_result result;
-	unsigned int status = read_options(verb, argc, argv, &options);
+	unsigned int status;
 
-	if (status)
+	if (!read_options(verb, argc, argv, &options, &status))
 		return status;
-	if (options.help) {
-		print_help(verb);
-		return STATUS_OK;
-	}
 	if (options.count != 1)
 		return usage(verb, "name one undo file");
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/scope.h"
 #include "state/input.h"
 
@@ -34,23 +35,6 @@ static struct xf_error *await_writer(int fd, const char *path)
 			return xf_error_new(XF_ERR_IO, path, "is a FIFO that nobody writes to");
 		usleep(50 * 1000);
 	}
-	return NULL;
-}
-
-static struct xf_error *open_path(const char *path, int *out)
-{
-	/* Not blocking, or a FIFO without a writer would hold us up in open(). */
-	XF_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-	if (fd < 0)
-		return xf_error_errno(path, "open");
-
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
-		return xf_error_errno(path, "open");
-	*out = fd;
-	fd = -1;
 	return NULL;
 }
 
@@ -114,7 +98,7 @@ struct xf_error *xf_input_open(const char *path, const struct xf_progress *progr
 		if (input.fd < 0)
 			return xf_error_errno(input.path, "open");
 	} else {
-		XF_TRY(open_path(path, &input.fd));
+		XF_TRY(xf_open_to_read(path, &input.fd));
 	}
 	XF_TRY(examine(&input, is_stdin));
 	*out = input;
@@ -161,5 +145,24 @@ struct xf_error *xf_input_unchanged(const struct xf_input *input)
 		return xf_error_new(XF_ERR_REFUSED, input->path, "was replaced while it was read");
 	if (removed)
 		return xf_error_new(XF_ERR_REFUSED, input->path, "was removed while it was read");
+	return NULL;
+}
+
+struct xf_error *xf_input_open_for_writing(const struct xf_input *input, int *out)
+{
+	XF_AUTO_CLOSE int fd = open(input->path, O_RDWR | O_CLOEXEC);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat now;
+
+	if (fd < 0 || fstat(fd, &now) < 0)
+		return xf_error_errno(input->path, "open for writing");
+	if (!same_file(&now, &input->before))
+		return xf_error_new(XF_ERR_REFUSED, input->path,
+				    "is another file than the one that was judged");
+	/* A lock of the open file, not of the process: closing another fd does not lose it. */
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
+		return xf_error_new(XF_ERR_REFUSED, input->path, "is locked by another process");
+	*out = fd;
+	fd = -1;
 	return NULL;
 }

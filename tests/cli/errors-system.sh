@@ -45,11 +45,12 @@ run 0 undo vm.xfundo
 count=0
 while read -r name n arguments; do
 	! may_fail "$arguments" || continue
-	# 9: repaired, and what was written could not be judged once more.
-	refused '8 9' "$name" "$n" EIO "${fix[@]}"
-	one_error '^xferry: .*Input/output error$'
+	refused 8 "$name" "$n" EIO "${fix[@]}"
 	if [ -e vm.xfundo ]; then
+		one_error '^xferry: .*Input/output error; to take .* back: xferry undo vm.xfundo$'
 		run 0 undo vm.xfundo
+	else
+		one_error '^xferry: .*Input/output error$'
 	fi
 	only ./repaired ./vm
 	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
@@ -64,7 +65,7 @@ rm copy
 count=0
 while read -r name n arguments; do
 	! may_fail "$arguments" || continue
-	refused '8 9' "$name" "$n" ENOSPC fix "${guest[@]}" -o copy vm
+	refused 8 "$name" "$n" ENOSPC fix "${guest[@]}" -o copy vm
 	one_error '^xferry: .*No space left on device$'
 	if [ -e copy ]; then
 		# There once it was whole; what failed is to judge it.
