@@ -70,11 +70,13 @@ static void list_all(void)
 		printf("  %-14s %s\n", preset->name, preset->what);
 }
 
-static unsigned int explain_one(const struct verb *verb, const char *word)
+static unsigned int explain_one(const struct verb *verb, const char *word, bool separate)
 {
 	const struct xf_problem *problem = xf_problem_by_code(word);
 	uint64_t mask = xf_component_mask(word, strlen(word));
 
+	if (separate)
+		putchar('\n');
 	if (problem)
 		explain_problem(problem);
 	xf_for_each_bit (bit, mask)
@@ -94,7 +96,7 @@ static unsigned int run_explain(const struct verb *verb, int argc, char **argv)
 	if (!options.count)
 		list_all();
 	for (int i = 0; i < options.count; i++)
-		status |= explain_one(verb, options.arguments[i]);
+		status |= explain_one(verb, options.arguments[i], i > 0);
 	return status;
 }
 

@@ -37,7 +37,7 @@ static void tell_where(const struct repair *repair)
 	const struct options *options = repair->options;
 
 	if (!repair->report->edit_count) {
-		puts("Nothing to repair; nothing was written.");
+		puts("Nothing may be dropped; nothing was written.");
 	} else if (options->output) {
 		fputs("Repaired copy: ", stdout);
 		put_printable(options->output, stdout);
@@ -57,6 +57,8 @@ static void tell_result(const struct repair *repair, unsigned int status)
 	(status == STATUS_REPAIRED ? print_text_repair : print_text_report)(
 		repair->state, &repair->request, repair->report);
 	tell_where(repair);
+	if (repair->report->edit_count && repair->report->left_count)
+		puts("Not all is mended: 'xferry check' tells what is left.");
 }
 
 static unsigned int repair_judged(const struct repair *repair)
@@ -85,6 +87,8 @@ static unsigned int check_arguments(const struct verb *verb, const struct option
 		return usage(verb, "name one saved state");
 	if (strcmp(options->arguments[0], "-") == 0)
 		return usage(verb, "standard input cannot be repaired: name the file");
+	if (options->output && strcmp(options->output, "-") == 0)
+		return usage(verb, "a copy cannot go to standard output: name a file");
 	if (options->in_place == (options->output != NULL))
 		return usage(verb, "say where to write: either -o FILE or --in-place");
 	if (options->undo_file && !options->in_place)

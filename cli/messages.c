@@ -15,6 +15,7 @@ unsigned int complain(struct xf_error *err)
 {
 	enum xf_error_code code = err->code;
 
+	fflush(stdout); /* where both go to one file, in the order of time */
 	fprintf(stderr, "xferry: %s\n", err->text);
 	xf_error_free(err);
 	switch (code) {

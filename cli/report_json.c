@@ -133,9 +133,13 @@ void print_json_report(const struct xf_state *state, const struct request *reque
 	json_object_object_add(object, "machine", text_json(xf_state_machine(state)));
 	json_object_object_add(object, "found_by",
 			       text_json(xf_found_by_name(xf_state_found_by(state))));
+	json_object_object_add(object, "evidence",
+			       text_json(request->guest ? request->guest->source : NULL));
 	json_object_object_add(object, "vcpus", vcpus);
 	json_object_object_add(object, "target", target_json(request, report));
 	json_object_object_add(object, "outcome", text_json(xf_outcome_name(report->outcome)));
+	json_object_object_add(object, "outcome_fixed",
+			       text_json(xf_outcome_name(report->outcome_fixed)));
 	json_object_object_add(object, "edits", edits_json(report));
 	print_and_put(object);
 }

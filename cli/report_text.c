@@ -34,7 +34,8 @@ static void print_heading(const struct xf_state *state)
 		puts("  found   by reading from the start, then through its description");
 		break;
 	case XF_FOUND_SIGNATURE:
-		puts("  found   by the CPU section's signature: there is no description");
+		puts("  found   by the CPU section's signature, as there is no description: "
+		     "the weakest evidence");
 		break;
 	}
 }
@@ -52,8 +53,10 @@ static void print_guest(const struct request *request, const struct xf_report *r
 	} else {
 		printf("was shown ");
 		print_mask(guest.shown & guest.known);
-		if (unknown) {
-			printf("; not known: ");
+		if (unknown == (XF_USER & ~XF_FPSSE)) {
+			fputs("; nothing is known of all else", stdout);
+		} else if (unknown) {
+			fputs("; not known: ", stdout);
 			print_mask(unknown);
 		}
 		printf("\n          by %s\n", request->guest->source);
@@ -74,7 +77,10 @@ static void print_target(const struct xf_host *target)
 	put_printable(target->name, stdout);
 	fputs(" holds ", stdout);
 	print_mask(target->kvm.host);
-	printf(";\n          %s\n", set[target->kvm.set]);
+	printf(";\n          %s", set[target->kvm.set]);
+	if (target->kvm.hook_pkru)
+		fputs(", and it drops PKRU that it cannot hold", stdout);
+	putchar('\n');
 }
 
 static bool same_findings(const struct xf_report *report, size_t a, size_t b)
@@ -117,29 +123,59 @@ static size_t end_of_run(const struct xf_state *state, const struct xf_report *r
 	return end;
 }
 
-static void print_remedies(unsigned int remedies, const struct xf_host *target)
+/* What is wanted of the evidence depends on what there is of it. */
+static const char *evidence_remedy(const struct request *request, const struct xf_report *report)
 {
+	if (!request->guest)
+		return "say what the guest was shown: --cpu, --cpuid or --exposed";
+	if (report->contradicted)
+		return "give this guest's own: it was shown what it has enabled";
+	if (request->guest->all_of_host)
+		return "say what 'host' and 'max' had: --from, the host where the guest began";
+	return "say it more exactly: NAME-v1, +feature, -feature, or --cpuid, --exposed";
+}
+
+/* "- load it on a host that can hold it", as far as that goes. */
+static void print_other_host(const struct xf_host *target)
+{
+	fputs("          - load the state on a host that can hold it", stdout);
+	if (target->kvm.set == XF_SET_GUEST || target->kvm.set == XF_SET_GUEST_BARE)
+		fputs("\n            and whose kernel is not as strict (6.6, 6.1.60 or later)",
+		      stdout);
+	putchar('\n');
+}
+
+static void print_show(uint64_t components)
+{
+	fputs("          - show the guest ", stdout);
+	print_mask(components);
+	puts(" on the target, which has it: the guest sees its CPU change");
+}
+
+static void print_remedies(const struct xf_finding *finding, const struct request *request,
+			   const struct xf_report *report)
+{
+	unsigned int remedies = finding->remedies;
+
 	if (remedies & XF_REMEDY_DROP)
 		puts("          - drop it from this state: xferry fix, -o COPY or --in-place");
 	if (remedies & XF_REMEDY_OTHER_HOST)
-		puts("          - load the state on a host that can hold it");
+		print_other_host(request->target);
 	if (remedies & XF_REMEDY_SHOW)
-		puts("          - show the feature to the guest on the target, which has it: "
-		     "the "
-		     "guest sees its CPU change");
+		print_show(finding->components & request->target->kvm.host);
 	if (remedies & XF_REMEDY_KERNEL)
-		printf("          - %s: a kernel that accepts what the host can hold (6.6, "
-		       "6.1.60 or later)\n",
-		       target && target->kernel ? "upgrade the target's kernel"
-						: "run a newer kernel on the target");
+		puts("          - run a newer kernel on the target: one that accepts what the host "
+		     "can\n            hold (6.6, 6.1.60 or later)");
 	if (remedies & XF_REMEDY_EVIDENCE)
-		puts("          - say what the guest was shown: --cpu, --cpuid or --exposed");
+		printf("          - %s\n", evidence_remedy(request, report));
+	if (remedies & XF_REMEDY_PROFILE)
+		puts("          - say in the target's profile what its KVM accepts: \"set\"");
 	if (remedies & XF_REMEDY_HIDE)
 		puts("          - at the guest's next boot, do not show it the feature");
 }
 
 static void print_findings(const struct xf_report *report, size_t vcpu,
-			   const struct xf_host *target)
+			   const struct request *request)
 {
 	for (size_t i = 0; i < report->finding_count; i++) {
 		const struct xf_finding *finding = &report->findings[i];
@@ -149,7 +185,7 @@ static void print_findings(const struct xf_report *report, size_t vcpu,
 		printf("    %s %s: ", finding->problem->code, finding->problem->title);
 		print_mask(finding->components);
 		putchar('\n');
-		print_remedies(finding->remedies, target);
+		print_remedies(finding, request, report);
 	}
 }
 
@@ -163,11 +199,14 @@ static void print_run(const struct xf_state *state, const struct request *reques
 	if (end - first > 1)
 		printf(" to %" PRIu32, last->index);
 	printf(": in use ");
-	print_mask(vcpu->xstate_bv.value);
+	if (vcpu->xstate_bv.value)
+		print_mask(vcpu->xstate_bv.value);
+	else
+		fputs("nothing, or nothing marked (TCG marks nothing)", stdout);
 	printf(" (XSTATE_BV 0x%" PRIx64 "), enabled ", vcpu->xstate_bv.value);
 	print_mask(vcpu->xcr0.value);
 	printf(" (XCR0 0x%" PRIx64 ")\n", vcpu->xcr0.value);
-	print_findings(report, first, request->target);
+	print_findings(report, first, request);
 }
 
 /* QEMU's version decides what a refusal does: 8.2 was the first to stop. */
@@ -229,12 +268,27 @@ static void print_refusal(const struct xf_state *state, const struct xf_host *ta
 		puts("          QEMU 8.2 and newer exits: the state cannot be loaded.");
 }
 
+static void print_acceptance(const struct xf_report *report)
+{
+	uint64_t dropped = 0;
+
+	for (size_t i = 0; i < report->vcpu_count; i++)
+		dropped |= report->vcpus[i].prediction.dropped;
+	if (!dropped) {
+		puts("  outcome accepted: the target loads the state as it stands.");
+		return;
+	}
+	fputs("  outcome accepted, but the target's kernel takes this out: ", stdout);
+	print_mask(dropped);
+	putchar('\n');
+}
+
 static void print_outcome(const struct xf_state *state, const struct xf_host *target,
 			  const struct xf_report *report)
 {
 	switch (report->outcome) {
 	case XF_OUTCOME_ACCEPTED:
-		puts("  outcome accepted: the target loads the state as it stands.");
+		print_acceptance(report);
 		break;
 	case XF_OUTCOME_REFUSED:
 		print_refusal(state, target, report);
@@ -280,6 +334,8 @@ void print_text_report(const struct xf_state *state, const struct request *reque
 		print_drops(request, report);
 	else if (!report->finding_count)
 		puts("  Nothing to repair.");
+	if (report->finding_count)
+		printf("  'xferry explain %s' tells more.\n", report->findings[0].problem->code);
 }
 
 void print_text_repair(const struct xf_state *state, const struct request *request,

@@ -195,7 +195,7 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 	return (struct xf_prediction){
 		.outcome =
 			worst.reason == XF_REASON_NONE ? XF_OUTCOME_ACCEPTED : XF_OUTCOME_UNKNOWN,
-		.dropped = best.dropped & guest.shown,
+		.dropped = best.dropped & ~(guest.known & ~guest.shown),
 	};
 }
 

@@ -120,7 +120,8 @@ struct xf_prediction {
 	enum xf_reason reason; /* when refused for sure: the first reason KVM meets */
 	/* When refused for sure: the components that are the reason (host, user, no-xsave). */
 	uint64_t blocked;
-	/* The guest's own components that the target, if it accepts, drops silently (hook). */
+	/* What is the guest's own, or may be, and the target, if it accepts, drops silently (hook).
+	 */
 	uint64_t dropped;
 };
 

@@ -3,17 +3,19 @@
  * libxferry: finds extended CPU state (XSAVE) that leaked into a saved virtual
  * machine, predicts what a target's KVM answers to it, and repairs it reversibly.
  *
- *	struct xf_evidence *guest;
- *	struct xf_host *target;
- *	struct xf_state *state;
- *	struct xf_report *report;
- *	struct xf_error *err;
+ *	struct xf_evidence *guest = NULL;
+ *	struct xf_host *target = NULL;
+ *	struct xf_state *state = NULL;
+ *	struct xf_report *report = NULL;
+ *	struct xf_error *err = xf_evidence_from_cpu("qemu64,+avx", NULL, &guest);
  *
- *	err = xf_evidence_from_cpu("qemu64,+avx", NULL, &guest);
- *	err = xf_host_open("preset:linux-6.2,-pku", &target);
- *	err = xf_state_open("vm.qevm", NULL, &state);
- *	err = xf_check(state, guest, target, XF_ALL, &report);
- *	if (report->droppable)
+ *	if (!err)
+ *		err = xf_host_open("preset:linux-6.2,-pku", &target);
+ *	if (!err)
+ *		err = xf_state_open("vm.qevm", NULL, &state);
+ *	if (!err)
+ *		err = xf_check(state, guest, target, XF_ALL, &report);
+ *	if (!err && report->edit_count)
  *		err = xf_fix_in_place(state, report, NULL);
  *
  * Every function that can fail returns an error, or NULL for success; its
@@ -206,6 +208,7 @@ enum xf_remedy {
 	XF_REMEDY_KERNEL = 8,	  /* a newer kernel on the target answers otherwise */
 	XF_REMEDY_EVIDENCE = 16,  /* say what the guest was shown */
 	XF_REMEDY_HIDE = 32,	  /* for the next boot: do not show the feature to the guest */
+	XF_REMEDY_PROFILE = 64,	  /* say what the target's KVM does */
 };
 
 /* A kind of finding: one row of one table. */
@@ -281,8 +284,8 @@ struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_repor
 
 /*
  * Repairs the file itself. First an undo file is made durable: `undo_path`, or
- * the state's path with ".xfundo" behind it when NULL; one that exists is
- * XF_ERR_REFUSED. The bytes to change are compared before they are written.
+ * the state's path with ".xfundo" behind it when NULL (not for a block device);
+ * one that exists is XF_ERR_REFUSED. The bytes to change are compared before they are written.
  * With no edits nothing is done and no undo file is made.
  */
 struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,

@@ -62,6 +62,11 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 	XF_TRY(must_be_file(state));
 	if (!report->edit_count)
 		return NULL;
+	if (!undo_path && S_ISBLK(input->before.st_mode))
+		return xf_error_new(
+			XF_ERR_USAGE, input->path,
+			"is a block device: name an undo file on a disk, as what is put "
+			"beside it in /dev is gone after a reboot");
 	if (!undo_path && asprintf(&beside, "%s.xfundo", input->path) < 0) {
 		beside = NULL;
 		return xf_error_memory();

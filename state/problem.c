@@ -90,12 +90,21 @@ static const struct xf_problem problems[] = {
 	},
 	[XF_PROBLEM_HOOK] = {
 		.code = "XF207",
-		.title = "the target would silently drop the guest's own data",
+		.title = "the target would silently drop what may be the guest's own",
 		.text =
 "The target's kernel has a hook that clears PKRU when the guest's mask lacks\n"
-"it (Proxmox, commit 1559d22f). Here the guest was shown PKU and only the host\n"
-"lacks it: the hook would take the guest's own PKRU away without a word, where\n"
-"any other kernel answers -EINVAL.",
+"it (Proxmox, commit 1559d22f). The host lacks PKU, so the guest's mask lacks\n"
+"it whatever the guest was shown: the hook would take the guest's own PKRU away\n"
+"without a word, where any other kernel answers -EINVAL.",
+	},
+	[XF_PROBLEM_UNKNOWN] = {
+		.code = "XF208",
+		.title = "what the target answers cannot be told",
+		.text =
+"Components are in use that the target may refuse, depending on what is not\n"
+"known: whether the guest was shown them, or what the target's KVM accepts. Do\n"
+"not take this for an acceptance. Say what the guest was shown, or give a\n"
+"profile that tells what the target's KVM does.",
 	},
 };
 

@@ -17,7 +17,6 @@ struct judged {
 	const struct xf_evidence *evidence; /* or NULL */
 	const struct xf_host *target;	    /* or NULL */
 	struct xf_area_head head;	    /* of the area that QEMU will build */
-	uint64_t enabled;		    /* what the guest has enabled, so was shown */
 	uint64_t only;			    /* what may be dropped */
 };
 
@@ -126,15 +125,14 @@ static void add(struct verdict *v, enum xf_problem_id id, uint64_t components,
 static void find_in_state(const struct judged *c, struct verdict *v)
 {
 	const struct xf_evidence *evidence = c->evidence;
-	uint64_t suspicious = v->judgement.undecided & ~c->enabled;
 	uint64_t contrary = evidence ? contradiction(c->vcpu, xf_guest_normal(evidence->guest)) : 0;
 
 	if (v->judgement.superfluous)
 		add(v, XF_PROBLEM_SUPERFLUOUS, v->judgement.superfluous,
 		    superfluous_remedies(c, v));
 	/* A guest that was shown all its host had cannot have been shown less than it saved. */
-	if (suspicious && !(evidence && evidence->all_of_host))
-		add(v, XF_PROBLEM_NO_EVIDENCE, suspicious, XF_REMEDY_EVIDENCE);
+	if (v->judgement.undecided && !(evidence && evidence->all_of_host))
+		add(v, XF_PROBLEM_NO_EVIDENCE, v->judgement.undecided, XF_REMEDY_EVIDENCE);
 	if (contrary)
 		add(v, XF_PROBLEM_CONTRADICTION, contrary, XF_REMEDY_EVIDENCE);
 }
@@ -154,6 +152,13 @@ static uint64_t refused_xcr0(const struct judged *c)
 	return beyond ? beyond : c->vcpu->xcr0.value;
 }
 
+/* What is not known: of the guest, of the target's KVM, or both. */
+static unsigned int unknown_remedies(const struct judged *c, const struct verdict *v)
+{
+	return (v->judgement.undecided ? XF_REMEDY_EVIDENCE : 0) |
+	       (c->target->kvm.set == XF_SET_UNKNOWN ? XF_REMEDY_PROFILE : 0);
+}
+
 /* Findings about the target. */
 static void find_at_target(const struct judged *c, struct verdict *v)
 {
@@ -161,6 +166,7 @@ static void find_at_target(const struct judged *c, struct verdict *v)
 	uint64_t lost = v->judgement.lost & ~p->dropped;
 	uint64_t undecided = v->judgement.undecided & p->blocked;
 	uint64_t missing = v->judgement.missing & ~v->judgement.lost;
+	uint64_t doubtful = v->judgement.superfluous | v->judgement.undecided;
 
 	if (lost)
 		add(v, XF_PROBLEM_LOST, lost, XF_REMEDY_OTHER_HOST);
@@ -176,7 +182,10 @@ static void find_at_target(const struct judged *c, struct verdict *v)
 	if (!takes_xcr0(c, &c->target->kvm))
 		add(v, XF_PROBLEM_XCR0, refused_xcr0(c), XF_REMEDY_OTHER_HOST);
 	if (p->dropped)
-		add(v, XF_PROBLEM_HOOK, p->dropped, XF_REMEDY_OTHER_HOST);
+		add(v, XF_PROBLEM_HOOK, p->dropped,
+		    XF_REMEDY_OTHER_HOST | (p->dropped & ~c->guest.known ? XF_REMEDY_EVIDENCE : 0));
+	if (v->outcome == XF_OUTCOME_UNKNOWN && doubtful)
+		add(v, XF_PROBLEM_UNKNOWN, doubtful, unknown_remedies(c, v));
 }
 
 static void judge(const struct judged *c, struct verdict *v)
@@ -252,24 +261,27 @@ static struct xf_error *new_report(size_t vcpus, struct xf_report **out)
 	return NULL;
 }
 
-static bool contradicted(const struct xf_record *record, struct xf_guest guest)
+/* What any vCPU has enabled: the guest's CPUID is the same on all of them. */
+static uint64_t enabled_by_any(const struct xf_record *record)
 {
+	uint64_t enabled = 0;
+
 	for (size_t i = 0; i < record->vcpu_count; i++)
-		if (contradiction(&record->vcpus[i], guest))
-			return true;
-	return false;
+		enabled |= enabled_by_guest(&record->vcpus[i]);
+	return enabled;
 }
 
 struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence *guest,
 			  const struct xf_host *target, uint64_t only, struct xf_report **out)
 {
 	const struct xf_record *record = &state->record;
+	uint64_t enabled = enabled_by_any(record);
 	struct xf_report *report = NULL;
 
 	XF_TRY(new_report(record->vcpu_count, &report));
 	report->has_target = target != NULL;
 	report->guest = xf_guest_normal(guest ? guest->guest : XF_GUEST_UNKNOWN);
-	report->contradicted = contradicted(record, report->guest);
+	report->contradicted = enabled & report->guest.known & ~report->guest.shown;
 	if (report->contradicted)
 		report->guest = xf_guest_normal(XF_GUEST_UNKNOWN);
 	report->outcome = target ? XF_OUTCOME_ACCEPTED : XF_OUTCOME_UNKNOWN;
@@ -279,11 +291,10 @@ struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence
 		const struct xf_vcpu *vcpu = &record->vcpus[i];
 		struct judged c = {
 			.vcpu = vcpu,
-			.guest = report->guest,
+			.guest = { report->guest.shown | enabled, report->guest.known | enabled },
 			.evidence = guest,
 			.target = target,
 			.head = rebuilt_head(vcpu),
-			.enabled = enabled_by_guest(vcpu),
 			.only = only,
 		};
 

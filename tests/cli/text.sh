@@ -75,7 +75,7 @@ echo 'ok evidence'
 # Remedies.
 run 4 check --cpu qemu64 --to preset:linux-6.2 vm
 says 'drop it from this state'
-says 'show the feature to the guest on the target'
+says 'show the guest AVX PKRU on the target'
 says 'a newer kernel on the target'
 silent 'load the state on a host'
 says '^  target  preset:linux-6\.2 holds .*PKRU'
@@ -99,7 +99,7 @@ says 'what its KVM accepts is not known'
 says 'outcome unknown: it depends on what is not known'
 sed 's/"set": null/"set": "guest"/' unknown.json >strict.json
 run 4 check --cpu qemu64 --to strict.json vm
-says "upgrade the target's kernel"
+says "run a newer kernel on the target"
 echo 'ok remedies'
 
 # vCPUs that look the same are told once, those that do not one by one.
@@ -107,7 +107,7 @@ run 4 check --cpu qemu64 two
 says '^two: QEMU migration stream, machine pc-q35-7\.2, 2 vCPUs$'
 says '^  vCPU 0 to 1: in use x87 SSE AVX PKRU \(XSTATE_BV 0x207\), enabled x87 \(XCR0 0x1\)$'
 says '^  repair  drops AVX PKRU: 16 bytes change$'
-for change in 1:xstate_bv=0x203 1:xcr0=3 1:cr4=0x400600 0:cr4=0x400600; do
+for change in 1:xstate_bv=0x203 1:xcr0=3; do
 	cp two other
 	patch other "$change"
 	run 4 check other
@@ -122,7 +122,7 @@ says '^  vCPU 1: in use x87 SSE \('
 [ "$(grep -c XF101 "$said/out")" = 1 ] || die 'one finding expected'
 patch other 0:xstate_bv=0
 run 0 check other
-says '^  vCPU 0: in use none'
+says '^  vCPU 0: in use nothing, or nothing marked'
 echo 'ok vCPUs'
 
 # How it was found.

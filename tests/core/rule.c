@@ -315,6 +315,8 @@ static void expect_prediction(const struct xf_kvm *kvm, struct xf_guest guest,
 static const struct xf_prediction accepted = { .outcome = XF_OUTCOME_ACCEPTED };
 static const struct xf_prediction unknown = { .outcome = XF_OUTCOME_UNKNOWN };
 
+static const struct xf_prediction drops_own = { XF_OUTCOME_ACCEPTED, XF_REASON_NONE, 0, XF_PKRU };
+
 static struct xf_prediction refused(enum xf_reason reason, uint64_t blocked)
 {
 	return (struct xf_prediction){ XF_OUTCOME_REFUSED, reason, blocked, 0 };
@@ -322,7 +324,6 @@ static struct xf_prediction refused(enum xf_reason reason, uint64_t blocked)
 
 static void test_predict(void **state)
 {
-	const struct xf_prediction drops_own = { XF_OUTCOME_ACCEPTED, XF_REASON_NONE, 0, XF_PKRU };
 	struct xf_area_head odd = in_use(0x207);
 
 	(void)state;
@@ -350,7 +351,7 @@ static void test_predict_unknown(void **state)
 	expect_prediction(&strict, XF_GUEST_UNKNOWN, in_use(0x3), accepted);
 	expect_prediction(&strict, minus_pku, in_use(0x207), refused(XF_REASON_USER, XF_PKRU));
 	expect_prediction(&strict, minus_pku, in_use(0x7), unknown);
-	expect_prediction(&hook, XF_GUEST_UNKNOWN, in_use(0x207), accepted);
+	expect_prediction(&hook, XF_GUEST_UNKNOWN, in_use(0x207), drops_own);
 	/* The KVM is not known. */
 	any.set = XF_SET_UNKNOWN;
 	expect_prediction(&any, qemu64, in_use(0x207), unknown);

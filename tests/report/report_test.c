@@ -33,6 +33,7 @@
 #define KERNEL XF_REMEDY_KERNEL
 #define EVIDENCE XF_REMEDY_EVIDENCE
 #define HIDE XF_REMEDY_HIDE
+#define PROFILE XF_REMEDY_PROFILE
 
 struct expected {
 	enum xf_problem_id id;
@@ -142,8 +143,7 @@ static const struct row rows[] = {
 	  .kvm = LENIENT(XF_FPSSE),
 	  .outcome = REFUSED,
 	  .outcome_fixed = REFUSED,
-	  .findings = { { XF_PROBLEM_BLOCKED, XF_AVX, EVIDENCE | OTHER },
-			{ XF_PROBLEM_XCR0, XF_AVX, OTHER } } },
+	  .findings = { { XF_PROBLEM_LOST, XF_AVX, OTHER }, { XF_PROBLEM_XCR0, XF_AVX, OTHER } } },
 	{ .name = "-cpu host: nothing to suspect",
 	  .xstate_bv = LEAK,
 	  .all_of_host = true,
@@ -281,7 +281,22 @@ static const struct row rows[] = {
 	  .outcome = UNKNOWN,
 	  .outcome_fixed = UNKNOWN,
 	  .drop = XF_AVX | XF_PKRU,
-	  .findings = { { XF_PROBLEM_SUPERFLUOUS, XF_AVX | XF_PKRU, DROP } } },
+	  .findings = { { XF_PROBLEM_SUPERFLUOUS, XF_AVX | XF_PKRU, DROP },
+			{ XF_PROBLEM_UNKNOWN, XF_AVX | XF_PKRU, PROFILE } } },
+	{ .name = "the hook takes what may be the guest's own",
+	  .xstate_bv = LEAK,
+	  .all_of_host = true,
+	  .kvm = { .host = XF_FPSSE | XF_AVX, MXCSR, .set = XF_SET_HOST, .hook_pkru = true },
+	  .outcome = ACCEPTED,
+	  .outcome_fixed = ACCEPTED,
+	  .findings = { { XF_PROBLEM_HOOK, XF_PKRU, OTHER | EVIDENCE } } },
+	{ .name = "a strict target, and nobody knows what the guest was shown",
+	  .xstate_bv = LEAK,
+	  .all_of_host = true,
+	  .kvm = STRICT(LEAK),
+	  .outcome = UNKNOWN,
+	  .outcome_fixed = UNKNOWN,
+	  .findings = { { XF_PROBLEM_UNKNOWN, XF_AVX | XF_PKRU, EVIDENCE } } },
 	{ .name = "an area that nothing is in use of",
 	  .xstate_bv = 0,
 	  .guest = SHOWN(0),
