@@ -8,6 +8,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/bytes.h"
 #include "base/io.h"
 #include "base/publish.h"
 #include "base/scope.h"
@@ -17,7 +18,13 @@
 #define SCHEMA 1
 #define CONTEXT 32
 /* 1,024 vCPUs with two edits each come to half a megabyte. */
-#define MAX_UNDO_FILE ((size_t)64 << 20)
+#define MAX_UNDO_FILE ((size_t)4 << 20)
+/*
+ * Bytes around an edit that are summed: of a vCPU before XSTATE_BV its general
+ * registers, TSC and MSRs, which no two snapshots of a VM have in common.
+ */
+#define WIDE_BEFORE 2048
+#define WIDE_AFTER 256
 #define MAX_DEPTH 8
 
 /* An edit and the bytes around it, by which the place is recognised. */
@@ -32,6 +39,7 @@ struct entry {
 struct undo {
 	char *state_path;
 	uint64_t state_size;
+	unsigned long around; /* sum of the bytes around all edits */
 	struct entry *entries;
 	size_t count;
 };
@@ -45,6 +53,47 @@ static void undo_deinit(struct undo *undo)
 static void put_json(struct json_object **object)
 {
 	json_object_put(*object);
+}
+
+static unsigned long checksum(unsigned long sum, const void *bytes, size_t length)
+{
+	return crc32_z(sum, bytes, length);
+}
+
+static uint64_t end_of(const struct xf_edit *edit)
+{
+	return edit->offset + edit->length;
+}
+
+static struct xf_error *sum_range(int fd, const char *path, uint64_t from, uint64_t to,
+				  unsigned long *sum)
+{
+	uint8_t bytes[WIDE_BEFORE];
+
+	XF_TRY(xf_read_at(fd, path, from, bytes, (size_t)(to - from)));
+	*sum = checksum(*sum, bytes, (size_t)(to - from));
+	return NULL;
+}
+
+/* Sums what lies around all edits, as far as the neighbouring edits and the file's ends. */
+static struct xf_error *sum_around(int fd, const char *path, const struct undo *undo,
+				   unsigned long *out)
+{
+	unsigned long sum = 0;
+
+	for (size_t i = 0; i < undo->count; i++) {
+		const struct entry *entry = &undo->entries[i];
+		uint64_t start = entry->edit.offset, end = end_of(&entry->edit);
+		uint64_t low = i ? end_of(&entry[-1].edit) : 0;
+		uint64_t high = i + 1 < undo->count ? entry[1].edit.offset : undo->state_size;
+
+		XF_TRY(sum_range(fd, path, start - low < WIDE_BEFORE ? low : start - WIDE_BEFORE,
+				 start, &sum));
+		XF_TRY(sum_range(fd, path, end, high - end < WIDE_AFTER ? high : end + WIDE_AFTER,
+				 &sum));
+	}
+	*out = sum;
+	return NULL;
 }
 
 /* ---- Writing ---- */
@@ -83,13 +132,13 @@ static bool add_entry(struct json_object *edits, const struct entry *entry)
 	return false;
 }
 
-/* Reads what lies around edit `i`, as far as neighbouring edits and the file's ends. */
+/* Reads what lies right beside edit `i`, with the same bounds. */
 static struct xf_error *read_context(int fd, const struct xf_input *input,
 				     const struct xf_report *report, size_t i, struct entry *entry)
 {
 	const struct xf_edit *edit = &report->edits[i];
-	uint64_t end = edit->offset + edit->length;
-	uint64_t low = i ? edit[-1].offset + edit[-1].length : 0;
+	uint64_t end = end_of(edit);
+	uint64_t low = i ? end_of(&edit[-1]) : 0;
 	uint64_t high = i + 1 < report->edit_count ? edit[1].offset : input->size;
 
 	*entry = (struct entry){ .edit = *edit };
@@ -110,62 +159,86 @@ static char *name_of_state(const char *undo_path, const char *state_path)
 		return NULL;
 	if (strncmp(undo_path, state_path, length) == 0 && !strchr(undo_path + length, '/'))
 		return strdup(basename(copy));
-	return realpath(state_path, NULL);
+
+	/* Not through the last link: a volume's name lasts, the /dev/dm-N behind it does not. */
+	XF_AUTO_FREE char *other = strdup(state_path);
+	XF_AUTO_FREE char *directory = other ? realpath(dirname(other), NULL) : NULL;
+	char *path = NULL;
+
+	if (!directory || asprintf(&path, "%s/%s", directory, basename(copy)) < 0)
+		return NULL;
+	return path;
 }
 
-static struct xf_error *undo_json(const char *undo_path, int fd, const struct xf_input *input,
-				  const struct xf_report *report, struct json_object **out)
+/* All that the undo file will say, but for the state's name. */
+static struct xf_error *collect(int fd, const struct xf_input *input,
+				const struct xf_report *report, struct undo *undo)
 {
-	XF_AUTO_FREE char *name = name_of_state(undo_path, input->path);
+	undo->state_size = input->size;
+	undo->entries = calloc(report->edit_count, sizeof(*undo->entries));
+	if (!undo->entries)
+		return xf_error_memory();
+	for (; undo->count < report->edit_count; undo->count++)
+		XF_TRY(read_context(fd, input, report, undo->count, &undo->entries[undo->count]));
+	return sum_around(fd, input->path, undo, &undo->around);
+}
 
-	if (!name)
-		return xf_error_errno(input->path, "find");
+static struct json_object *sum_json(unsigned long sum)
+{
+	char text[16];
 
+	snprintf(text, sizeof(text), "%08lx", sum);
+	return json_object_new_string(text);
+}
+
+static struct xf_error *undo_json(const struct undo *undo, struct json_object **out)
+{
 	XF_AUTO(put_json) struct json_object *root = json_object_new_object();
 	struct json_object *edits = NULL;
 
 	if (!root || !add(root, "xferry_undo", json_object_new_int(SCHEMA)) ||
-	    !add(root, "state", json_object_new_string(name)) ||
-	    !add(root, "size", json_object_new_uint64(input->size)) ||
+	    !add(root, "state", json_object_new_string(undo->state_path)) ||
+	    !add(root, "size", json_object_new_uint64(undo->state_size)) ||
+	    !add(root, "around", sum_json(undo->around)) ||
 	    !add(root, "edits", edits = json_object_new_array()))
 		return xf_error_memory();
-	for (size_t i = 0; i < report->edit_count; i++) {
-		struct entry entry;
-
-		XF_TRY(read_context(fd, input, report, i, &entry));
-		if (!add_entry(edits, &entry))
+	for (size_t i = 0; i < undo->count; i++)
+		if (!add_entry(edits, &undo->entries[i]))
 			return xf_error_memory();
-	}
 	*out = xf_take(root);
 	return NULL;
-}
-
-static unsigned long checksum(const char *text, size_t length)
-{
-	return crc32_z(0, (const unsigned char *)text, length);
 }
 
 struct xf_error *xf_undo_write(const char *undo_path, int fd, const struct xf_input *input,
 			       const struct xf_report *report)
 {
 	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
+	XF_AUTO(undo_deinit)
+	struct undo undo = { .state_path = name_of_state(undo_path, input->path) };
 	XF_AUTO(put_json) struct json_object *root = NULL;
 	XF_AUTO_FREE char *text = NULL;
 
+	if (!undo.state_path)
+		return xf_error_errno(input->path, "find");
 	XF_TRY(xf_publish_begin(undo_path, input->before.st_mode & 0666, &publish));
-	XF_TRY(undo_json(undo_path, fd, input, report, &root));
+	XF_TRY(collect(fd, input, report, &undo));
+	XF_TRY(undo_json(&undo, &root));
 
 	const char *line = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
 
 	if (!line)
 		return xf_error_memory();
 
-	int length = asprintf(&text, "%s\ncrc32 %08lx\n", line, checksum(line, strlen(line)));
+	int length = asprintf(&text, "%s\ncrc32 %08lx\n", line, checksum(0, line, strlen(line)));
 
 	if (length < 0) {
 		text = NULL;
 		return xf_error_memory();
 	}
+	/* What could not be read back would undo nothing. */
+	if ((size_t)length > MAX_UNDO_FILE)
+		return xf_error_new(XF_ERR_REFUSED, input->path,
+				    "needs an undo file of more than %zu bytes", MAX_UNDO_FILE);
 	XF_TRY(xf_write_at(publish.fd, undo_path, 0, text, (size_t)length));
 	return xf_publish_commit(&publish);
 }
@@ -221,6 +294,17 @@ static bool parse_number(struct json_object *from, const char *key, uint64_t *ou
 	    !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
 		return false;
 	*out = (uint64_t)json_object_get_int64(value);
+	return true;
+}
+
+static bool parse_sum(struct json_object *from, const char *key, unsigned long *out)
+{
+	uint8_t bytes[4];
+	size_t length;
+
+	if (!parse_hex(from, key, bytes, sizeof(bytes), &length) || length != sizeof(bytes))
+		return false;
+	*out = xf_be32(bytes);
 	return true;
 }
 
@@ -303,6 +387,7 @@ static struct xf_error *parse_root(const char *path, struct json_object *root, s
 				    SCHEMA);
 	if (!json_object_object_get_ex(root, "state", &name) || !is_text(name) ||
 	    !parse_number(root, "size", &undo->state_size) ||
+	    !parse_sum(root, "around", &undo->around) ||
 	    !json_object_object_get_ex(root, "edits", &edits) ||
 	    !json_object_is_type(edits, json_type_array))
 		return damaged(path, "a key is missing or of the wrong type");
@@ -322,7 +407,7 @@ static struct xf_error *check_sum(const char *path, char *text)
 		return damaged(path, "its checksum is missing");
 	*newline = '\0';
 	snprintf(expected, sizeof(expected), "crc32 %08lx\n",
-		 checksum(text, (size_t)(newline - text)));
+		 checksum(0, text, (size_t)(newline - text)));
 	if (strcmp(newline + 1, expected) != 0)
 		return damaged(path, "its checksum does not fit");
 	return NULL;
@@ -370,7 +455,16 @@ static struct xf_error *not_as_left(const char *path, uint64_t offset)
 			   "is not as the repair left it; nothing was changed");
 }
 
-/* Compares one place; tells whether the edit is there still, or has been taken back already. */
+/* Each byte old or new: a write that was cut short may have left some of both. */
+static bool is_old_or_new(const struct xf_edit *edit, const uint8_t *bytes)
+{
+	for (uint32_t i = 0; i < edit->length; i++)
+		if (bytes[i] != edit->old_bytes[i] && bytes[i] != edit->new_bytes[i])
+			return false;
+	return true;
+}
+
+/* Compares one place; tells whether something of the edit is there to be taken back. */
 static struct xf_error *compare(int fd, const char *path, const struct entry *entry, bool *applied)
 {
 	const struct xf_edit *edit = &entry->edit;
@@ -383,10 +477,23 @@ static struct xf_error *compare(int fd, const char *path, const struct entry *en
 	if (memcmp(bytes, entry->before, entry->before_length) != 0)
 		return not_as_left(path, start);
 	if (memcmp(middle + edit->length, entry->after, entry->after_length) != 0)
-		return not_as_left(path, edit->offset + edit->length);
-	*applied = memcmp(middle, edit->new_bytes, edit->length) == 0;
-	if (!*applied && memcmp(middle, edit->old_bytes, edit->length) != 0)
+		return not_as_left(path, end_of(edit));
+	if (!is_old_or_new(edit, middle))
 		return not_as_left(path, edit->offset);
+	*applied = memcmp(middle, edit->old_bytes, edit->length) != 0;
+	return NULL;
+}
+
+/* The places alone could be alike in another snapshot of the same VM. */
+static struct xf_error *compare_around(int fd, const struct undo *undo)
+{
+	unsigned long sum = 0;
+
+	XF_TRY(sum_around(fd, undo->state_path, undo, &sum));
+	if (sum != undo->around)
+		return xf_error_new(XF_ERR_REFUSED, undo->state_path,
+				    "is not as the repair left it: its vCPUs' other registers "
+				    "differ; nothing was changed");
 	return NULL;
 }
 
@@ -399,6 +506,7 @@ static struct xf_error *take_back(int fd, const struct undo *undo, size_t *taken
 		return xf_error_memory();
 	for (size_t i = 0; i < undo->count; i++)
 		XF_TRY(compare(fd, undo->state_path, &undo->entries[i], &applied[i]));
+	XF_TRY(compare_around(fd, undo));
 	for (size_t i = 0; i < undo->count; i++) {
 		const struct xf_edit *edit = &undo->entries[i].edit;
 

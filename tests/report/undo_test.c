@@ -148,15 +148,27 @@ static void write_with_sum(const struct fixture *f, const char *line)
 }
 
 /* The line of an undo file for our state, with this list of edits. */
-static void write_edits(const struct fixture *f, const char *edits)
+/* Of the two edits at 100 and 108: what is before them, and 256 bytes behind. */
+static unsigned long around(const struct fixture *f)
+{
+	return crc32_z(crc32_z(0, f->after, 100), f->after + 116, 256);
+}
+
+static void write_edits_around(const struct fixture *f, const char *edits, unsigned long sum)
 {
 	char *line = NULL;
 
 	assert_true(asprintf(&line,
-			     "{\"xferry_undo\":1,\"state\":\"state\",\"size\":%d,\"edits\":%s}",
-			     SIZE, edits) > 0);
+			     "{\"xferry_undo\":1,\"state\":\"state\",\"size\":%d,"
+			     "\"around\":\"%08lx\",\"edits\":%s}",
+			     SIZE, sum, edits) > 0);
 	write_with_sum(f, line);
 	free(line);
+}
+
+static void write_edits(const struct fixture *f, const char *edits)
+{
+	write_edits_around(f, edits, around(f));
 }
 
 static void lies(void **data)
@@ -176,27 +188,36 @@ static void lies(void **data)
 		{ "{\"xferry_undo\":1.5}", XF_ERR_DAMAGED, "no key xferry_undo" },
 		{ "{\"xferry_undo\":2}", XF_ERR_FORMAT, "version 2, expected 1" },
 		{ "{\"xferry_undo\":1}", XF_ERR_DAMAGED, "missing or of the wrong type" },
-		{ "{\"xferry_undo\":1,\"state\":7,\"size\":1024,\"edits\":[]}", XF_ERR_DAMAGED,
-		  "missing or of the wrong type" },
-		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":\"1\",\"edits\":[]}",
+		{ "{\"xferry_undo\":1,\"state\":7,\"size\":1024,\"around\":\"00000000\",\"edits\":["
+		  "]}",
 		  XF_ERR_DAMAGED, "missing or of the wrong type" },
-		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":-1,\"edits\":[]}",
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":\"1\",\"around\":\"00000000\","
+		  "\"edits\":[]}",
 		  XF_ERR_DAMAGED, "missing or of the wrong type" },
-		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"edits\":{}}",
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":-1,\"around\":\"00000000\","
+		  "\"edits\":[]}",
+		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"edits\":{}}",
 		  XF_ERR_DAMAGED, "missing or of the wrong type" },
 		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024}", XF_ERR_DAMAGED,
 		  "missing or of the wrong type" },
-		{ "{\"xferry_undo\":1,\"size\":1024,\"edits\":[]}", XF_ERR_DAMAGED,
-		  "missing or of the wrong type" },
-		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"edits\":[]} {}",
+		{ "{\"xferry_undo\":1,\"size\":1024,\"around\":\"00000000\",\"edits\":[]}",
+		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"edits\":[]} {}",
 		  XF_ERR_DAMAGED, "is no intact undo file" },
-		{ "{\"xferry_undo\":1,\"state\":\"nowhere\",\"size\":1024,\"edits\":[]}", XF_ERR_IO,
-		  "No such file" },
-		{ "{\"xferry_undo\":1,\"state\":\".\",\"size\":1024,\"edits\":[]}", XF_ERR_IO,
-		  "is a directory" },
-		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1023,\"edits\":[]}",
+		{ "{\"xferry_undo\":1,\"state\":\"nowhere\",\"size\":1024,\"around\":\"00000000\","
+		  "\"edits\":[]}",
+		  XF_ERR_IO, "No such file" },
+		{ "{\"xferry_undo\":1,\"state\":\".\",\"size\":1024,\"around\":\"00000000\","
+		  "\"edits\":[]}",
+		  XF_ERR_IO, "is a directory" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1023,\"around\":\"00000000\","
+		  "\"edits\":[]}",
 		  XF_ERR_REFUSED, "has 1024 bytes, the file that was repaired had 1023" },
-		{ "{\"xferry_undo\":1,\"state\":\"st\\u0000ate\",\"size\":1024,\"edits\":[]}",
+		{ "{\"xferry_undo\":1,\"state\":\"st\\u0000ate\",\"size\":1024,\"around\":"
+		  "\"00000000\",\"edits\":[]}",
 		  XF_ERR_DAMAGED, "missing or of the wrong type" },
 		{ "[[[[[[[[[[[[[[[[[[[[", XF_ERR_DAMAGED, "is no intact undo file" },
 	};
@@ -287,6 +308,47 @@ static void edits_of_another_file(void **data)
 	}
 }
 
+/* The places are alike, the registers around them are not: a later snapshot. */
+static void another_snapshot(void **data)
+{
+	struct fixture *f = *data;
+
+	write_edits_around(
+		f, "[" ENTRY("100", OLD, NEW, "", "") "," ENTRY("108", OLD, NEW, "", "") "]",
+		around(f) ^ 1);
+	expect_refused(f, XF_ERR_REFUSED, "its vCPUs' other registers differ");
+}
+
+static void around_is_a_sum(void **data)
+{
+	static const char *const sums[] = { "\"\"",	    "\"0000000\"", "\"000000000\"",
+					    "\"0000000x\"", "0",	   "null" };
+	struct fixture *f = *data;
+
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line),
+			 "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":%s,"
+			 "\"edits\":[]}",
+			 sums[i]);
+		write_with_sum(f, line);
+		expect_refused(f, XF_ERR_DAMAGED, "missing or of the wrong type");
+	}
+}
+
+/* A write that was cut short left half of each: it is taken back all the same. */
+static void torn_write(void **data)
+{
+	struct fixture *f = *data;
+
+	f->before[104] = f->after[104] = 1;
+	write_edits(f, "[" ENTRY("100", "0000000001000203", NEW, "", "") "," ENTRY("108", OLD, NEW,
+										   "", "") "]");
+	write_file(f->place.path, f->after, SIZE);
+	expect_undone(f, 2);
+}
+
 /* By hand and well: the parser is not too strict. */
 static void written_by_hand(void **data)
 {
@@ -301,7 +363,7 @@ static void no_edits_in_it(void **data)
 	struct fixture *f = *data;
 	struct xf_undo_result result = { 0 };
 
-	write_edits(f, "[]");
+	write_edits_around(f, "[]", 0);
 	assert_fine(xf_undo(f->place.undo, &result));
 	assert_int_equal(result.edits, 0);
 	free(result.path);
@@ -314,8 +376,8 @@ static void any_byte_near_it_changed(void **data)
 {
 	struct fixture *f = *data;
 
-	/* 32 bytes before the first edit to 32 behind the last. */
-	for (size_t i = 100 - 32; i < 116 + 32; i++) {
+	/* All before the first edit, and 256 bytes behind the last. */
+	for (size_t i = 0; i < 116 + 256; i++) {
 		f->after[i] ^= 0x40;
 		write_file(f->place.path, f->after, SIZE);
 		expect_refused(f, XF_ERR_REFUSED, "is not as the repair left it");
@@ -421,21 +483,15 @@ static void undo_file_elsewhere(void **data)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(cut_off_anywhere),
-		TEST(any_bit_flipped),
-		TEST(something_behind_it),
-		TEST(lies),
-		TEST(lying_edits),
-		TEST(edits_of_another_file),
-		TEST(written_by_hand),
-		TEST(no_edits_in_it),
-		TEST(any_byte_near_it_changed),
-		TEST(another_size),
-		TEST(partly_taken_back),
-		TEST(wholly_taken_back),
-		TEST(twice),
-		TEST(moved_together),
-		TEST(by_a_relative_name),
+		TEST(cut_off_anywhere),	   TEST(any_bit_flipped),
+		TEST(something_behind_it), TEST(lies),
+		TEST(lying_edits),	   TEST(edits_of_another_file),
+		TEST(another_snapshot),	   TEST(around_is_a_sum),
+		TEST(torn_write),	   TEST(written_by_hand),
+		TEST(no_edits_in_it),	   TEST(any_byte_near_it_changed),
+		TEST(another_size),	   TEST(partly_taken_back),
+		TEST(wholly_taken_back),   TEST(twice),
+		TEST(moved_together),	   TEST(by_a_relative_name),
 		TEST(undo_file_elsewhere),
 	};
 
