@@ -149,7 +149,48 @@ struct search {
 	size_t count;
 	size_t room;
 	uint32_t last_id; /* of the vCPU before */
+	uint32_t *ids;	  /* of all sections, where they are followed */
+	size_t id_count;
+	size_t id_room;
 };
+
+static struct xf_error *note_id(struct search *search, uint32_t id)
+{
+	if (search->id_count == search->id_room) {
+		size_t room = search->id_room ? 2 * search->id_room : 256;
+		uint32_t *ids = reallocarray(search->ids, room, sizeof(*ids));
+
+		if (!ids)
+			return xf_error_memory();
+		search->ids = ids;
+		search->id_room = room;
+	}
+	search->ids[search->id_count++] = id;
+	return NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Each section's id is its own. A section planted in a device's data shows here: to
+ * lead back to the footer of the section that it lies in, one must have that id again.
+ */
+static struct xf_error *check_ids(struct search *search)
+{
+	qsort(search->ids, search->id_count, sizeof(*search->ids), compare_ids);
+	for (size_t i = 1; i < search->id_count; i++)
+		if (search->ids[i] == search->ids[i - 1])
+			return refuse(search->tail, 0,
+				      "the stream has no description, and two sections have the "
+				      "id %u: which is real cannot be told",
+				      search->ids[i]);
+	return NULL;
+}
 
 static struct xf_error *take_cpu(struct search *search, size_t at, bool footers, size_t *end)
 {
@@ -175,6 +216,7 @@ static struct xf_error *follow_sections(struct search *search, size_t *end)
 	while (at == 0 || !is_end(tail, at)) {
 		if (!is_section(tail, at))
 			return refuse(tail, at, "a device's section is expected here");
+		XF_TRY(note_id(search, xf_be32(tail->bytes + at + 1)));
 		if (is_cpu(tail, at)) {
 			XF_TRY(take_cpu(search, at, true, &at));
 			continue;
@@ -188,7 +230,7 @@ static struct xf_error *follow_sections(struct search *search, size_t *end)
 	*end = at;
 	if (!tail->in_package && at + 1 < tail->size && tail->bytes[at + 1] == XF_QEMU_VMDESC)
 		return refuse(tail, at + 1, "the stream's description begins here and is cut off");
-	return NULL;
+	return check_ids(search);
 }
 
 /*
@@ -223,11 +265,17 @@ static struct xf_error *search_all(struct search *search, size_t *end)
 	return NULL;
 }
 
+static void search_deinit(struct search *search)
+{
+	free(search->ids);
+}
+
 struct xf_error *xf_qemu_signature_read(const struct xf_qemu_tail_bytes *tail, bool footers,
 					struct xf_qemu_vcpus *out)
 {
 	size_t room = count_look_alikes(tail, tail->size);
 	XF_AUTO_FREE struct xf_vcpu *vcpus = calloc(room + 1, sizeof(*vcpus));
+	XF_AUTO(search_deinit)
 	struct search search = { .tail = tail, .vcpus = vcpus, .room = room };
 	size_t end = 0;
 

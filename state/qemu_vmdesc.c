@@ -13,6 +13,8 @@
 #define MAX_DEPTH 64
 /* Levels whose content counts: root, devices, a device, its subsections in each other, a field. */
 #define MAX_FRAMES 24
+/* More bytes than this without a word that ends: no name or number is that long. */
+#define MAX_WORD (64u << 10)
 /* No size in a file is larger; sums of a few of them do not overflow. */
 #define MAX_SIZE ((uint64_t)1 << 53)
 
@@ -73,8 +75,9 @@ struct frame {
 
 struct xf_qemu_vmdesc_reader {
 	const char *file;
-	uint64_t offset; /* of the text */
-	uint64_t pushed; /* bytes of it before the ones being parsed */
+	uint64_t offset;     /* of the text */
+	uint64_t pushed;     /* bytes of it before the ones being parsed */
+	uint64_t understood; /* where in it the last word ended, about */
 	bool finishing;
 	yajl_handle json;
 	struct xf_error *err; /* what the callbacks found wrong */
@@ -155,9 +158,18 @@ static int take_name(struct xf_qemu_vmdesc_reader *reader, struct frame *frame,
 	return 1;
 }
 
-static int on_string(void *context, const unsigned char *text, size_t size)
+/* yajl has understood something: notes how far that was. */
+static struct xf_qemu_vmdesc_reader *heard(void *context)
 {
 	struct xf_qemu_vmdesc_reader *reader = context;
+
+	reader->understood = reader->pushed + yajl_get_bytes_consumed(reader->json);
+	return reader;
+}
+
+static int on_string(void *context, const unsigned char *text, size_t size)
+{
+	struct xf_qemu_vmdesc_reader *reader = heard(context);
 	struct frame *frame = top(reader);
 
 	if (reader->skipped)
@@ -181,7 +193,7 @@ static int on_string(void *context, const unsigned char *text, size_t size)
 
 static int on_number(void *context, const char *text, size_t size)
 {
-	struct xf_qemu_vmdesc_reader *reader = context;
+	struct xf_qemu_vmdesc_reader *reader = heard(context);
 	struct frame *frame = top(reader);
 	uint64_t value = 0;
 
@@ -221,20 +233,20 @@ static int on_other(struct xf_qemu_vmdesc_reader *reader)
 
 static int on_null(void *context)
 {
-	return on_other(context);
+	return on_other(heard(context));
 }
 
 static int on_boolean(void *context, int value)
 {
 	(void)value;
-	return on_other(context);
+	return on_other(heard(context));
 }
 
 /* ---- Keys ---- */
 
 static int on_key(void *context, const unsigned char *text, size_t size)
 {
-	struct xf_qemu_vmdesc_reader *reader = context;
+	struct xf_qemu_vmdesc_reader *reader = heard(context);
 	struct frame *frame = top(reader);
 
 	if (reader->skipped)
@@ -275,7 +287,7 @@ static int skip_level(struct xf_qemu_vmdesc_reader *reader)
 
 static int on_object(void *context)
 {
-	struct xf_qemu_vmdesc_reader *reader = context;
+	struct xf_qemu_vmdesc_reader *reader = heard(context);
 	struct frame *frame = top(reader);
 
 	if (reader->skipped)
@@ -300,7 +312,7 @@ static int on_object(void *context)
 
 static int on_array(void *context)
 {
-	struct xf_qemu_vmdesc_reader *reader = context;
+	struct xf_qemu_vmdesc_reader *reader = heard(context);
 	struct frame *frame = top(reader);
 
 	if (reader->skipped)
@@ -458,7 +470,7 @@ static int end_device(struct xf_qemu_vmdesc_reader *reader, const struct frame *
 
 static int on_end(void *context)
 {
-	struct xf_qemu_vmdesc_reader *reader = context;
+	struct xf_qemu_vmdesc_reader *reader = heard(context);
 
 	if (reader->skipped) {
 		reader->skipped--;
@@ -550,6 +562,11 @@ struct xf_error *xf_qemu_vmdesc_push(struct xf_qemu_vmdesc_reader *reader, const
 	if (yajl_parse(reader->json, text, size) != yajl_status_ok)
 		return json_error(reader, text, size);
 	reader->pushed += size;
+	/* yajl reads a word that has not ended from its start, each time there is more of it. */
+	if (reader->pushed - reader->understood > MAX_WORD)
+		return xf_error_at(
+			XF_ERR_DAMAGED, reader->file, reader->offset + reader->understood,
+			"in the stream's description: a word of more than %u bytes", MAX_WORD);
 	return NULL;
 }
 

@@ -325,10 +325,11 @@ static struct xf_error *step_early(struct xf_qemu_walk *walk, struct item *item)
 	if (!is_name(item->p + 5))
 		return damaged(walk, "a section's name is expected here");
 	if (walk->desc) {
-		const struct xf_qemu_device *device = &walk->desc->devices[walk->early_devices];
+		const struct xf_qemu_device *device = NULL;
 
-		if (walk->early_devices == walk->desc->device_count ||
-		    device->name_length != length ||
+		if (walk->early_devices < walk->desc->device_count)
+			device = &walk->desc->devices[walk->early_devices];
+		if (!device || device->name_length != length ||
 		    memcmp(walk->desc->names + device->name, item->p + 6, length) != 0 ||
 		    device->instance != xf_be32(item->p + 6 + length))
 			return damaged(

@@ -379,6 +379,25 @@ static void test_huge_description(void **unused)
 	bytes_free(&text);
 }
 
+/* A word that does not end would be read again and again. */
+static void test_endless_word(void **unused)
+{
+	static const char *const starts[] = { "{\"", "{\"x\":\"", "{\"x\":1", "{\"x\": " };
+	static const char more[] = { 'a', 'a', '1', ' ' };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(more); i++) {
+		struct bytes text = { 0 };
+
+		bytes_add_text(&text, starts[i]);
+		for (unsigned int j = 0; j < 300000; j++)
+			bytes_add_u8(&text, (unsigned char)more[i]);
+		bytes_add_u8(&text, 0);
+		assert_refused(open_described((char *)text.p), XF_ERR_DAMAGED, "more than 65536");
+		bytes_free(&text);
+	}
+}
+
 /* QEMU repeats keys for each element of a list; they do not count. */
 static void test_list_in_description(void **unused)
 {
@@ -553,6 +572,43 @@ static void test_look_alike_in_device(void **unused)
 	/* Without, nobody can tell. */
 	synth.stream.size = eof;
 	assert_refused(open_bytes(synth.stream.p, eof, &state), XF_ERR_DAMAGED, "");
+	synth_free(&synth);
+}
+
+/*
+ * A device's content that is made to be followed: it ends its own section, has one of a
+ * vCPU, and begins one with the device's id again, which the real footer then ends.
+ */
+static void test_planted_section(void **unused)
+{
+	struct synth synth = { .machine = "pc" }, inner = { .machine = "pc" };
+	struct bytes content = { 0 };
+	struct xf_state *state;
+
+	(void)unused;
+	synth_begin(&synth, NULL);
+	synth_ram(&synth, 1, 1);
+	synth_cpu(&synth, &(struct synth_cpu){ .xstate_bv = 0x207 });
+	bytes_add_u8(&content, XF_QEMU_FOOTER);
+	bytes_add_u32(&content, synth.next_id);
+	synth_begin(&inner, NULL);
+
+	size_t start = inner.stream.size;
+
+	inner.next_id = synth.next_id + 100;
+	synth_cpu(&inner, &(struct synth_cpu){ .instance = 1, .xstate_bv = 0x207 });
+	bytes_add(&content, inner.stream.p + start, inner.stream.size - start);
+	bytes_add_u8(&content, XF_QEMU_FULL);
+	bytes_add_u32(&content, synth.next_id);
+	bytes_add_name(&content, "x");
+	bytes_add_u32(&content, 0);
+	bytes_add_u32(&content, 1);
+	synth_device(&synth, "0000:00:02.0/nvram", 0, content.p, content.size);
+	synth_eof(&synth);
+	assert_refused(open_bytes(synth.stream.p, synth.stream.size, &state), XF_ERR_DAMAGED,
+		       "two sections have the id");
+	bytes_free(&content);
+	synth_free(&inner);
 	synth_free(&synth);
 }
 
@@ -849,12 +905,14 @@ int main(void)
 		cmocka_unit_test(test_good_descriptions),
 		cmocka_unit_test(test_deep_description),
 		cmocka_unit_test(test_huge_description),
+		cmocka_unit_test(test_endless_word),
 		cmocka_unit_test(test_list_in_description),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_moved_size),
 		cmocka_unit_test(test_missing_first_device),
 		cmocka_unit_test(test_same_vcpu_twice),
 		cmocka_unit_test(test_look_alike_in_device),
+		cmocka_unit_test(test_planted_section),
 		cmocka_unit_test(test_look_alike_without_footers),
 		cmocka_unit_test(test_look_alike_in_ram),
 		cmocka_unit_test(test_false_description_in_device),
