@@ -196,13 +196,16 @@ static struct xf_guest guest_of(struct features features)
 	return (struct xf_guest){ certain, XF_DEFINED & (certain | ~possible) };
 }
 
-/* Of what depends on the host, the host tells. */
+/*
+ * Of what depends on the host, the host tells. A preset's CPU is assumed: what it
+ * has counts as shown, but what it lacks the real one may have had.
+ */
 static struct xf_guest ask_host(struct xf_guest guest, const struct xf_host *from)
 {
 	uint64_t open = XF_USER & ~guest.known;
 
 	guest.shown |= open & from->kvm.host;
-	guest.known |= open;
+	guest.known |= from->cpu_assumed ? open & from->kvm.host : open;
 	return guest;
 }
 

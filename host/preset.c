@@ -9,8 +9,8 @@
  *	d69c1382e1b7	5.16	(fpstate rework) GET leaks again, SET checks the header
  *	ad856280ddea	5.17	the fpstate is limited to the guest: GET trims, SET is strict
  *	a1020a25e697	6.1	x87 and SSE are always within that limit
- *	18164f66e6c5, 8647c52e9504	6.6, 6.5.9, 6.1.60	GET trims, SET takes what the host
- *holds AMX came to KVM with 5.17. About 6.11 and 6.19 see the rows.
+ *	18164f66e6c5, 8647c52e9504	6.6, 6.5.9, 6.1.60	SET takes what the host holds
+ * AMX came to KVM with 5.17. About 6.11 and 6.19 see the rows.
  */
 #include <string.h>
 
@@ -208,6 +208,7 @@ struct xf_error *xf_preset_open(const char *spec, struct xf_host **out)
 		return xf_error_memory();
 	host->kvm = preset->kvm;
 	host->kvm.host = DEFAULT_CPU;
+	host->cpu_assumed = true;
 	host->kvm.mxcsr_mask = XF_MXCSR_MASK;
 	for (const char *word = spec + len; *word; word += len) {
 		word += strspn(word, ",");

@@ -217,6 +217,7 @@ static struct xf_error *read_behaviour(const struct object *object, struct xf_kv
 		return expected(object, "mxcsr_mask", "32 bits");
 	XF_TRY(read_bool(object, "mxcsr_always", &kvm->mxcsr_always));
 	XF_TRY(read_word(object, "protected", protected_words, &protected_ignored));
+	XF_TRY(read_bool(object, "get_after_cpuid", &kvm->get_after_cpuid));
 	XF_TRY(read_bool(object, "xfd_clears", &kvm->xfd_clears));
 	XF_TRY(read_word(object, "hook", hook_words, &hook_pkru));
 	kvm->get = (enum xf_kvm_get)get;
@@ -567,6 +568,7 @@ static void put_profile(FILE *stream, const struct xf_host *host)
 	fprintf(stream, "  \"mxcsr_mask\": \"0x%" PRIx32 "\",\n", kvm->mxcsr_mask);
 	put_bool(stream, "mxcsr_always", kvm->mxcsr_always);
 	put_word(stream, "protected", protected_words, kvm->protected_ignored);
+	put_bool(stream, "get_after_cpuid", kvm->get_after_cpuid);
 	put_bool(stream, "xfd_clears", kvm->xfd_clears);
 	put_word(stream, "hook", hook_words, kvm->hook_pkru);
 	put_layout(stream, host);

@@ -166,8 +166,17 @@ static void test_host_known(void **state)
 	(void)state;
 	assert_success(xf_host_open("preset:linux-6.6,-avx512", &from));
 
+	/* A preset's CPU is assumed: what it lacks is not known to have been hidden. */
 	struct xf_guest guest = guest_of("host", from, true);
 
+	assert_int_equal(guest.shown, 0x207);
+	assert_int_equal(guest.known, 0x207);
+	guest = guest_of("host,-amx-tile", from, true);
+	assert_int_equal(guest.known, 0x207 | XF_AMX);
+
+	/* A profile has measured it. */
+	from->cpu_assumed = false;
+	guest = guest_of("host", from, true);
 	assert_int_equal(guest.shown, 0x207);
 	assert_int_equal(guest.known, XF_USER);
 	guest = guest_of("max,-pku,+amx-tile", from, true);

@@ -38,6 +38,7 @@ static void check_fixpoint(const struct xf_host *host)
 	assert_int_equal(host->kvm.header_unchecked, again->kvm.header_unchecked);
 	assert_int_equal(host->kvm.mxcsr_always, again->kvm.mxcsr_always);
 	assert_int_equal(host->kvm.protected_ignored, again->kvm.protected_ignored);
+	assert_int_equal(host->kvm.get_after_cpuid, again->kvm.get_after_cpuid);
 	assert_int_equal(host->kvm.xfd_clears, again->kvm.xfd_clears);
 	assert_int_equal(host->kvm.hook_pkru, again->kvm.hook_pkru);
 	assert_int_equal(host->area_size, again->area_size);
