@@ -41,9 +41,10 @@ static struct json_object *codes_json(const struct xf_report *report, size_t vcp
 {
 	struct json_object *codes = json_object_new_array();
 
-	for (size_t i = 0; i < report->finding_count; i++)
-		if (report->findings[i].vcpu == vcpu)
-			json_object_array_add(codes, text_json(report->findings[i].problem->code));
+	const struct xf_finding *finding = &report->findings[report->vcpus[vcpu].first_finding];
+
+	for (size_t i = 0; i < report->vcpus[vcpu].finding_count; i++)
+		json_object_array_add(codes, text_json(finding[i].problem->code));
 	return codes;
 }
 

@@ -85,25 +85,15 @@ static void print_target(const struct xf_host *target)
 
 static bool same_findings(const struct xf_report *report, size_t a, size_t b)
 {
-	size_t i = 0, j = 0;
+	const struct xf_finding *one = &report->findings[report->vcpus[a].first_finding];
+	const struct xf_finding *other = &report->findings[report->vcpus[b].first_finding];
 
-	for (;;) {
-		while (i < report->finding_count && report->findings[i].vcpu < a)
-			i++;
-		while (j < report->finding_count && report->findings[j].vcpu < b)
-			j++;
-
-		bool end_a = i == report->finding_count || report->findings[i].vcpu != a;
-		bool end_b = j == report->finding_count || report->findings[j].vcpu != b;
-
-		if (end_a || end_b)
-			return end_a && end_b;
-		if (report->findings[i].problem != report->findings[j].problem ||
-		    report->findings[i].components != report->findings[j].components)
+	if (report->vcpus[a].finding_count != report->vcpus[b].finding_count)
+		return false;
+	for (size_t i = 0; i < report->vcpus[a].finding_count; i++)
+		if (one[i].problem != other[i].problem || one[i].components != other[i].components)
 			return false;
-		i++;
-		j++;
-	}
+	return true;
 }
 
 /* vCPUs mostly look the same: a run of such is told once. */
@@ -177,11 +167,11 @@ static void print_remedies(const struct xf_finding *finding, const struct reques
 static void print_findings(const struct xf_report *report, size_t vcpu,
 			   const struct request *request)
 {
-	for (size_t i = 0; i < report->finding_count; i++) {
-		const struct xf_finding *finding = &report->findings[i];
+	const struct xf_vcpu_report *r = &report->vcpus[vcpu];
 
-		if (finding->vcpu != vcpu)
-			continue;
+	for (size_t i = 0; i < r->finding_count; i++) {
+		const struct xf_finding *finding = &report->findings[r->first_finding + i];
+
 		printf("    %s %s: ", finding->problem->code, finding->problem->title);
 		print_mask(finding->components);
 		putchar('\n');
@@ -252,7 +242,15 @@ static void print_refusing_call(const struct xf_report *report)
 		putchar('\n');
 		return;
 	}
-	puts("  outcome refused: KVM_SET_XCRS answers -EINVAL");
+}
+
+/* KVM_SET_XSAVE comes first: when it is taken, what follows it is what gets lost. */
+static bool is_xsave_refused(const struct xf_report *report)
+{
+	for (size_t i = 0; i < report->vcpu_count; i++)
+		if (report->vcpus[i].prediction.outcome == XF_OUTCOME_REFUSED)
+			return true;
+	return false;
 }
 
 static void print_refusal(const struct xf_state *state, const struct xf_host *target,
@@ -260,8 +258,14 @@ static void print_refusal(const struct xf_state *state, const struct xf_host *ta
 {
 	enum qemu_answer answer = qemu_answer(state, target);
 
-	print_refusing_call(report);
-	if (answer != QEMU_EXITS)
+	if (is_xsave_refused(report))
+		print_refusing_call(report);
+	else
+		puts("  outcome refused: KVM_SET_XCRS answers -EINVAL");
+	if (answer != QEMU_EXITS && !is_xsave_refused(report))
+		puts("          QEMU 8.1 and older ignores that and runs the guest on without its\n"
+		     "          XCR0 and what is loaded after it, MSRs among it: it will crash.");
+	else if (answer != QEMU_EXITS)
 		puts("          QEMU 8.1 and older ignores that and runs the guest on without its\n"
 		     "          SSE registers: silent corruption, or a vCPU at 100 % for ever.");
 	if (answer != QEMU_RUNS_ON)
@@ -300,6 +304,22 @@ static void print_outcome(const struct xf_state *state, const struct xf_host *ta
 	}
 }
 
+/* By all that is known a leaked PKRU is 0: another value looks like the guest's work. */
+static void print_doubt(const struct xf_state *state, const struct xf_report *report)
+{
+	for (size_t i = 0; i < report->vcpu_count; i++) {
+		const struct xf_vcpu *vcpu = xf_state_vcpu(state, i);
+
+		if (!(report->vcpus[i].drop & XF_PKRU) || !vcpu->pkru.size || !vcpu->pkru.value)
+			continue;
+		printf("  note    vCPU %" PRIu32 " has PKRU 0x%" PRIx64
+		       ", which becomes 0. A leaked PKRU mostly is 0:\n"
+		       "          make sure that the evidence is this guest's\n",
+		       vcpu->index, vcpu->pkru.value);
+		return;
+	}
+}
+
 static void print_drops(const struct request *request, const struct xf_report *report)
 {
 	size_t bytes = 0;
@@ -330,10 +350,12 @@ void print_text_report(const struct xf_state *state, const struct request *reque
 	}
 	if (request->target)
 		print_outcome(state, request->target, report);
-	if (report->edit_count)
+	if (report->edit_count) {
 		print_drops(request, report);
-	else if (!report->finding_count)
+		print_doubt(state, report);
+	} else if (!report->finding_count) {
 		puts("  Nothing to repair.");
+	}
 	if (report->finding_count)
 		printf("  'xferry explain %s' tells more.\n", report->findings[0].problem->code);
 }

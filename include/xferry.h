@@ -93,9 +93,9 @@ struct xf_evidence {
  * +feature, -feature, feature=on|off, or any other property. Models are looked
  * up in the tables of several QEMUs: what they do not agree on stays unknown
  * and is treated as shown. `host` and `max` tell nothing unless `from`, the
- * host where the guest was started, is given (else NULL); `host,-pku` still
- * tells that PKRU was not shown. An unknown model or feature name is
- * XF_ERR_USAGE: a typo must not cost a guest its data.
+ * host where the guest was started, is given (else NULL); a preset tells only
+ * what counts as shown. `host,-pku` still tells that PKRU was not shown. An unknown model or
+ * feature name is XF_ERR_USAGE: a typo must not cost a guest its data.
  */
 struct xf_error *xf_evidence_from_cpu(const char *cpu, const struct xf_host *from,
 				      struct xf_evidence **out);
@@ -117,6 +117,7 @@ struct xf_host {
 	const char *cpu;    /* model name of its CPU, or NULL */
 	const char *qemu;   /* version of its QEMU, "7.2", or NULL */
 	struct xf_kvm kvm;
+	bool cpu_assumed; /* a preset: what the CPU has is a guess, no evidence */
 	bool has_layout;
 	struct xf_layout layout; /* when has_layout */
 	uint32_t area_size;	 /* bytes of KVM_GET_XSAVE2's area, 0 when not known */
@@ -246,11 +247,14 @@ struct xf_vcpu_report {
 	enum xf_outcome outcome;       /* KVM_SET_XSAVE and KVM_SET_XCRS, as the state stands */
 	enum xf_outcome outcome_fixed; /* and after the repair */
 	uint64_t drop;		       /* what fix takes out */
+	size_t first_finding;	       /* its findings: position of the first, and how many */
+	size_t finding_count;
 };
 
 struct xf_report {
-	struct xf_guest guest; /* the evidence used, as xf_guest_normal gives it */
-	bool contradicted;     /* the evidence was set aside: XF103 */
+	const struct xf_state *state; /* the one that was judged; for fix, which takes no other */
+	struct xf_guest guest;	      /* the evidence used, as xf_guest_normal gives it */
+	bool contradicted;	      /* the evidence was set aside: XF103 */
 	bool has_target;
 	size_t vcpu_count;
 	struct xf_vcpu_report *vcpus;

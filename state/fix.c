@@ -11,8 +11,12 @@
 #include "state/state.h"
 #include "state/undo.h"
 
-static struct xf_error *must_be_file(const struct xf_state *state)
+static struct xf_error *may_be_repaired(const struct xf_state *state,
+					const struct xf_report *report)
 {
+	if (report->state != state)
+		return xf_error_new(XF_ERR_USAGE, state->input.path,
+				    "the report is of another state");
 	if (!state->input.seekable)
 		return xf_error_new(XF_ERR_USAGE, state->input.path,
 				    "a pipe cannot be repaired: save it to a file first");
@@ -24,7 +28,7 @@ struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_repor
 {
 	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
 
-	XF_TRY(must_be_file(state));
+	XF_TRY(may_be_repaired(state, report));
 	XF_TRY(xf_publish_begin(path, state->input.before.st_mode & 0666, &publish));
 	XF_TRY(xf_copy_all(&state->input, publish.fd, path, progress));
 	XF_TRY(xf_input_unchanged(&state->input));
@@ -59,7 +63,7 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 	XF_AUTO_FREE char *beside = NULL;
 	XF_AUTO_CLOSE int fd = -1;
 
-	XF_TRY(must_be_file(state));
+	XF_TRY(may_be_repaired(state, report));
 	if (!report->edit_count)
 		return NULL;
 	if (!undo_path && S_ISBLK(input->before.st_mode))

@@ -150,7 +150,9 @@ struct xf_error *xf_input_unchanged(const struct xf_input *input)
 
 struct xf_error *xf_input_open_for_writing(const struct xf_input *input, int *out)
 {
-	XF_AUTO_CLOSE int fd = open(input->path, O_RDWR | O_CLOEXEC);
+	/* Of a block device: not while it is mounted or otherwise taken. */
+	int exclusive = S_ISBLK(input->before.st_mode) ? O_EXCL : 0;
+	XF_AUTO_CLOSE int fd = open(input->path, O_RDWR | O_CLOEXEC | exclusive);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct stat now;
 

@@ -76,9 +76,10 @@ static const struct xf_problem problems[] = {
 		.code = "XF205",
 		.title = "the target refuses MXCSR",
 		.text =
-"MXCSR has a bit set that the target's CPU reserves. No CPU lets a guest load\n"
-"such a value, so the state is damaged or not what it seems. xferry does not\n"
-"change it.",
+"MXCSR has a bit set that the target's CPU reserves. AMD CPUs have one (17,\n"
+"misaligned SSE) that Intel CPUs lack, and a preset assumes a CPU without it; a\n"
+"profile tells the real mask. Any other bit is damage: no CPU lets a guest load\n"
+"it. xferry does not change MXCSR.",
 	},
 	[XF_PROBLEM_XCR0] = {
 		.code = "XF206",

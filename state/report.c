@@ -219,6 +219,8 @@ static void judge_vcpu(struct xf_report *report, size_t i, const struct judged *
 		.outcome = now.outcome,
 		.outcome_fixed = then.outcome,
 		.drop = now.drop,
+		.first_finding = report->finding_count,
+		.finding_count = now.count,
 	};
 	report->droppable |= now.drop;
 	report->left_count += then.count;
@@ -303,6 +305,7 @@ struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence
 		report->outcome_fixed =
 			worst(report->outcome_fixed, report->vcpus[i].outcome_fixed);
 	}
+	report->state = state;
 	*out = report;
 	return NULL;
 }

@@ -119,11 +119,21 @@ patch other 1:xstate_bv=3
 run 4 check --cpu qemu64 other
 says '^  vCPU 0: in use x87 SSE AVX PKRU'
 says '^  vCPU 1: in use x87 SSE \('
-[ "$(grep -c XF101 "$said/out")" = 1 ] || die 'one finding expected'
+[ "$(grep -c '^    XF101' "$said/out")" = 1 ] || die 'one finding expected'
 patch other 0:xstate_bv=0
 run 0 check other
 says '^  vCPU 0: in use nothing, or nothing marked'
 echo 'ok vCPUs'
+
+# A PKRU that is not 0 is told before it is lost.
+sample tcg-pc-max-pkru.qevm valued
+patch valued xstate_bv=0x207 xcr0=1 cr4=0x600
+run 4 check --cpu qemu64 valued
+says '^  note    vCPU 0 has PKRU 0x55555554, which becomes 0'
+patch valued pkru=0
+run 4 check --cpu qemu64 valued
+silent '^  note'
+echo 'ok a PKRU that is not 0'
 
 # How it was found.
 run 4 check --cpu qemu64 - < <(cat vm)
@@ -141,7 +151,7 @@ with open('plain', 'wb') as file:
     file.write(data[:at + 1])
 PYTHON
 run 4 check --cpu qemu64 plain
-says "found   by the CPU section's signature: there is no description"
+says "found   by the CPU section's signature, as there is no description: the weakest evidence"
 says 'XF101'
 echo 'ok found by'
 
