@@ -34,6 +34,8 @@ static void make_printable(char *text)
 	for (unsigned char *p = (unsigned char *)text; *p; p++)
 		if (*p < ' ' || *p == 0x7f)
 			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F */
+			p[0] = p[1] = '?';
 }
 
 static char *place(const char *file, uint64_t offset)

@@ -30,8 +30,13 @@ unsigned int complain(struct xf_error *err)
 
 void put_printable(const char *text, FILE *to)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		putc(*p < ' ' || *p == 0x7f ? '?' : *p, to);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		/* U+0080 to U+009F steer a terminal too; in UTF-8 they begin with 0xc2. */
+		bool steers = *p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		putc(*p < ' ' || *p == 0x7f || steers ? '?' : *p, to);
+		p += steers;
+	}
 }
 
 unsigned int usage(const struct verb *verb, const char *format, ...)

@@ -2,6 +2,7 @@
 /* A report as one line of JSON. Masks are hex strings: JSON numbers lose 64-bit values. */
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
 
@@ -15,9 +16,52 @@ static struct json_object *mask_json(uint64_t mask)
 	return json_object_new_string(text);
 }
 
+/* Bytes of the UTF-8 character at `p`, or 0 where there is none (RFC 3629). */
+static size_t utf8_length(const unsigned char *p)
+{
+	static const struct {
+		unsigned char mask, lead;
+	} forms[] = { { 0x80, 0x00 }, { 0xe0, 0xc0 }, { 0xf0, 0xe0 }, { 0xf8, 0xf0 } };
+	size_t length = 0;
+
+	while (length < 4 && (*p & forms[length].mask) != forms[length].lead)
+		length++;
+	if (length == 4 || *p == 0xc0 || *p == 0xc1 || *p > 0xf4)
+		return 0;
+	for (size_t i = 1; i <= length; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, half of a surrogate pair, beyond Unicode. */
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return length + 1;
+}
+
+/* JSON is UTF-8 and file names need not be: what is not becomes U+FFFD. */
 static struct json_object *text_json(const char *text)
 {
-	return text ? json_object_new_string(text) : NULL;
+	char *clean = NULL;
+	size_t size;
+	FILE *stream = text ? open_memstream(&clean, &size) : NULL;
+
+	if (!stream)
+		return NULL;
+	for (const unsigned char *p = (const unsigned char *)text; *p;) {
+		size_t length = utf8_length(p);
+
+		if (length)
+			fwrite(p, 1, length, stream);
+		else
+			fputs("\xef\xbf\xbd", stream);
+		p += length ? length : 1;
+	}
+	fclose(stream);
+
+	struct json_object *object = clean ? json_object_new_string(clean) : NULL;
+
+	free(clean);
+	return object;
 }
 
 static struct json_object *hex_json(const uint8_t *bytes, size_t length)

@@ -48,6 +48,11 @@ static void control_characters(void **unused)
 	assert_int_equal(strlen(err->text), strlen("a?b?[2J: ") + 255);
 	assert_memory_equal(err->text, "a?b?[2J: ????????", 17);
 	xf_error_free(err);
+
+	/* U+009B steers a terminal as well; U+00E4 does not. */
+	err = xf_error_new(XF_ERR_DAMAGED, NULL, "a\xc2\x9b\xc3\xa4");
+	assert_string_equal(err->text, "a??\xc3\xa4");
+	xf_error_free(err);
 }
 
 static void errno_is_told(void **unused)

@@ -109,6 +109,18 @@ fi
 run 4 check --json "${guest[@]}" $'v\nm\x1b[2J'
 [ "$(jq -r .file "$said/out")" = $'v\nm\x1b[2J' ] || die 'the JSON has another name'
 rm $'v\nm\x1b[2J'
+# A name that is no UTF-8: JSON is, and U+009B does not reach the terminal.
+odd=$'\xc3\xa4-\xff-\xed\xa0\x80-\xc0\xaf-\xf4\x90\x80\x80-\xc2\x9b-\xf0\x9f\x98\x80'
+cp vm "$odd"
+run 4 check --json "${guest[@]}" "$odd"
+python3 -c 'import json, sys; print(ascii(json.load(open(sys.argv[1], "rb"))["file"]))' \
+	"$said/out" >"$said/name" || die 'the JSON is no UTF-8'
+r='\ufffd'
+[ "$(cat "$said/name")" = "'\xe4-$r-$r$r$r-$r$r-$r$r$r$r-\x9b-\U0001f600'" ] ||
+	die "the JSON has the name $(cat "$said/name")"
+run 4 check "${guest[@]}" "$odd"
+! grep -q $'\xc2\x9b' "$said/out" || die 'U+009B reaches the terminal'
+rm "$odd"
 
 # Cut off: a hundred places, and each of the last and first bytes.
 size=$(stat -c %s vm)
