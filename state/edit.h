@@ -8,6 +8,12 @@
 /* XSTATE_BV, and the value of PKRU. */
 #define XF_EDITS_PER_VCPU 2
 
+/* The first byte behind an edit. */
+static inline uint64_t xf_edit_end(const struct xf_edit *edit)
+{
+	return edit->offset + edit->length;
+}
+
 /* The edits that take `drop` out of one vCPU, in the order of offsets. Returns how many. */
 size_t xf_edits_of_vcpu(const struct xf_vcpu *vcpu, uint64_t drop,
 			struct xf_edit out[XF_EDITS_PER_VCPU]);

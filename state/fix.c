@@ -9,7 +9,7 @@
 #include "state/copy.h"
 #include "state/edit.h"
 #include "state/state.h"
-#include "state/undo.h"
+#include "state/undo_file.h"
 
 static struct xf_error *may_be_repaired(const struct xf_state *state,
 					const struct xf_report *report)
@@ -79,7 +79,7 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 	XF_TRY(xf_input_unchanged(input));
 	XF_TRY(xf_edits_verify(fd, input->path, report->edits, report->edit_count));
 	undo_path = undo_path ? undo_path : beside;
-	XF_TRY(xf_undo_write(undo_path, fd, input, report));
+	XF_TRY(xf_undo_file_write(undo_path, fd, input, report));
 
 	struct xf_error *err = write_edits(fd, input->path, report);
 
