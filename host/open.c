@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where a host comes from: a preset or a file. */
+#include <string.h>
+
+#include "base/io.h"
+#include "base/scope.h"
+#include "host/host.h"
+
+/* A profile with 64 components is 8 KiB. */
+#define PROFILE_MAX (1u << 20)
+
+struct xf_error *xf_host_open(const char *spec, struct xf_host **out)
+{
+	static const char prefix[] = "preset:";
+
+	if (strncmp(spec, prefix, strlen(prefix)) == 0)
+		return xf_preset_open(spec + strlen(prefix), out);
+	if (strcmp(spec, "local") == 0)
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "local: this version cannot probe a host: give a profile or a "
+				    "preset (a file of that name is ./local)");
+
+	XF_AUTO_FREE char *text = NULL;
+	size_t size;
+
+	XF_TRY(xf_read_text(spec, PROFILE_MAX, &text, &size));
+	return xf_profile_parse(spec, text, size, out);
+}
