@@ -4,7 +4,7 @@
 # and the state is as before, or undo makes it so.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need_strace
+need_countable_calls
 
 guest=(--cpu qemu64)
 sample leaky-q35-qemu64-smp2.qevm vm

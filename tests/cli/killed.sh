@@ -4,7 +4,7 @@
 # it so. A copy: it is not there, or it is whole. undo: it can be run again.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need_strace
+need_countable_calls
 
 guest=(--cpu qemu64)
 sample leaky-q35-qemu64-smp2.qevm vm

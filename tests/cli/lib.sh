@@ -165,6 +165,15 @@ need_strace() {
 		skip 'strace may not trace here'
 }
 
+# For tests that count calls from the start of the command: a sanitizer makes calls of its
+# own there, not always the same number.
+need_countable_calls() {
+	case ${FLAGS:-} in
+	*-fsanitize*) skip 'a sanitizer makes calls of its own, so calls cannot be counted' ;;
+	esac
+	need_strace
+}
+
 # calls FILE ARGUMENT...: what the command asks of the system from opening FILE on, that
 # concerns files: "NAME N ARGUMENTS", the N-th call of that name since its start. Of a row
 # of the same call to read, the first one only.
