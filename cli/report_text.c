@@ -224,50 +224,45 @@ static enum qemu_answer qemu_answer(const struct xf_state *state, const struct x
 	return QEMU_NOT_KNOWN;
 }
 
-/* Why, in the words of the first vCPU that is refused. */
-static void print_refusing_call(const struct xf_report *report)
-{
-	for (size_t i = 0; i < report->vcpu_count; i++) {
-		const struct xf_prediction *prediction = &report->vcpus[i].prediction;
-
-		if (prediction->outcome != XF_OUTCOME_REFUSED)
-			continue;
-		printf("  outcome refused: KVM_SET_XSAVE answers -EINVAL:\n          %s",
-		       xf_reason_text(prediction->reason));
-		if (prediction->blocked) {
-			fputs(" (", stdout);
-			print_mask(prediction->blocked);
-			putchar(')');
-		}
-		putchar('\n');
-		return;
-	}
-}
-
-/* KVM_SET_XSAVE comes first: when it is taken, what follows it is what gets lost. */
-static bool is_xsave_refused(const struct xf_report *report)
+/* The first vCPU whose KVM_SET_XSAVE is refused, or NULL: then it is KVM_SET_XCRS. */
+static const struct xf_prediction *refused_xsave(const struct xf_report *report)
 {
 	for (size_t i = 0; i < report->vcpu_count; i++)
 		if (report->vcpus[i].prediction.outcome == XF_OUTCOME_REFUSED)
-			return true;
-	return false;
+			return &report->vcpus[i].prediction;
+	return NULL;
 }
 
+static void print_refusing_call(const struct xf_prediction *xsave)
+{
+	if (!xsave) {
+		puts("  outcome refused: KVM_SET_XCRS answers -EINVAL");
+		return;
+	}
+	printf("  outcome refused: KVM_SET_XSAVE answers -EINVAL:\n          %s",
+	       xf_reason_text(xsave->reason));
+	if (xsave->blocked) {
+		fputs(" (", stdout);
+		print_mask(xsave->blocked);
+		putchar(')');
+	}
+	putchar('\n');
+}
+
+/* QEMU loads XSAVE first: when that is taken, what follows it is what gets lost. */
 static void print_refusal(const struct xf_state *state, const struct xf_host *target,
 			  const struct xf_report *report)
 {
+	const struct xf_prediction *xsave = refused_xsave(report);
 	enum qemu_answer answer = qemu_answer(state, target);
 
-	if (is_xsave_refused(report))
-		print_refusing_call(report);
-	else
-		puts("  outcome refused: KVM_SET_XCRS answers -EINVAL");
-	if (answer != QEMU_EXITS && !is_xsave_refused(report))
-		puts("          QEMU 8.1 and older ignores that and runs the guest on without its\n"
-		     "          XCR0 and what is loaded after it, MSRs among it: it will crash.");
-	else if (answer != QEMU_EXITS)
-		puts("          QEMU 8.1 and older ignores that and runs the guest on without its\n"
-		     "          SSE registers: silent corruption, or a vCPU at 100 % for ever.");
+	print_refusing_call(xsave);
+	if (answer != QEMU_EXITS)
+		printf("          QEMU 8.1 and older ignores that and runs the guest on without "
+		       "its\n"
+		       "          %s\n",
+		       xsave ? "SSE registers: silent corruption, or a vCPU at 100 % for ever."
+			     : "XCR0 and what is loaded after it, MSRs among it: it will crash.");
 	if (answer != QEMU_RUNS_ON)
 		puts("          QEMU 8.2 and newer exits: the state cannot be loaded.");
 }

@@ -125,6 +125,15 @@ run 0 check other
 says '^  vCPU 0: in use nothing, or nothing marked'
 echo 'ok vCPUs'
 
+# XCR0 refused, and XSAVE not: another loss than that of SSE.
+cp vm xcr0
+patch xcr0 xstate_bv=3 xcr0=7
+run 4 check --exposed 0x7 --to preset:linux-6.6,-avx,qemu=7.2 xcr0
+says '^  outcome refused: KVM_SET_XCRS answers -EINVAL$'
+says '^          XCR0 and what is loaded after it'
+silent 'SSE registers'
+echo 'ok XCR0'
+
 # A PKRU that is not 0 is told before it is lost.
 sample tcg-pc-max-pkru.qevm valued
 patch valued xstate_bv=0x207 xcr0=1 cr4=0x600
