@@ -54,6 +54,7 @@ struct tally {
 	} kinds[GUEST_KINDS];
 	uint64_t oddities[ODDITIES];
 	uint64_t cpuid_told, cpuid_refused, cpuid_changed;
+	uint64_t read_xsave, read_xsave2; /* KVM_GET_XSAVE and KVM_GET_XSAVE2 */
 	uint64_t xcr0_taken, xcr0_refused;
 	uint64_t explained[EXPLAINED_COUNT];
 	uint64_t skipped; /* the rest of a run behind a difference */
