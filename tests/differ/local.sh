@@ -23,7 +23,9 @@ skip() {
 }
 
 command -v jq >/dev/null || skip 'jq is not installed'
-[ -r /dev/kvm ] && [ -w /dev/kvm ] || skip '/dev/kvm cannot be opened'
+if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+	skip '/dev/kvm cannot be opened'
+fi
 "$xferry" probe --json >here.json || die 'this KVM cannot be probed'
 [ "$(jq -r '.set and .get' here.json)" = true ] || skip 'what this KVM does could not be learned'
 
