@@ -13,7 +13,7 @@
 #define TALLY_WINDOW 16
 
 /* Answers that differ from the model for a reason that is known: a row each in compare.c. */
-enum explained { EXPLAINED_SW_RESERVED, EXPLAINED_COUNT };
+enum explained { EXPLAINED_SW_RESERVED, EXPLAINED_XFD, EXPLAINED_COUNT };
 
 enum differ_call { CALL_SET_XSAVE, CALL_GET_XSAVE, CALL_SET_XCRS, CALL_GET_XCRS };
 
