@@ -303,6 +303,7 @@ static void test_recorded(void **state)
 		assert_int_equal(host->kvm.hook_pkru, row->hook_pkru);
 		assert_int_equal(host->kvm.header_unchecked, row->unchecked);
 		assert_int_equal(host->kvm.no_xsave, answers.supported == 0);
+		assert_int_equal(host->kvm.mxcsr_always, row->unchecked);
 		assert_true(host->has_after_run);
 		assert_int_equal(host->after_run, row->after_run);
 		assert_int_equal(host->pkru_kept, row->pkru_kept);

@@ -7,6 +7,21 @@
  * they were given.
  */
 static const struct recorded recorded[] = {
+	{ .file = "debian-5.10",
+	  .host = 0x207,
+	  .get = XF_GET_TRIMS,
+	  .set = XF_SET_HOST,
+	  .unchecked = true,
+	  .after_run = 0x3,
+	  .pkru_kept = XF_YES,
+	  .cpuid_rewritten = XF_NO },
+	{ .file = "debian-5.10-noxsave",
+	  .host = 0x3,
+	  .get = XF_GET_TRIMS,
+	  .set = XF_SET_HOST,
+	  .unchecked = true,
+	  .after_run = 0x3,
+	  .cpuid_rewritten = XF_NO },
 	{ .file = "debian-6.1",
 	  .host = 0x207,
 	  .get = XF_GET_TRIMS,
