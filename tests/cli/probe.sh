@@ -83,13 +83,13 @@ else
 	mkdir -p root/dev
 	cp "$static" root/init
 	unshare -m sh -c 'touch root/dev/kvm && mount --bind /dev/kvm root/dev/kvm &&
-		exec "$(command -v chroot)" root /init probe --json' >"$said/out" 2>"$said/err" ||
+		exec chroot root /init probe --json' >"$said/out" 2>"$said/err" ||
 		die "static, alone: $(cat "$said/err")"
 	same_profile 'static, alone, it'
 	# As the first program it has a process number that it must not mind.
 	if unshare -mpf true 2>/dev/null; then
 		unshare -mpf sh -c 'mount --bind /dev/kvm root/dev/kvm &&
-			exec "$(command -v chroot)" root /init probe --json' >"$said/out" 2>"$said/err" ||
+			exec chroot root /init probe --json' >"$said/out" 2>"$said/err" ||
 			die "static, first: $(cat "$said/err")"
 		same_profile 'static, as the first program, it'
 	fi
