@@ -11,6 +11,7 @@ unshare -m true 2>/dev/null || skip 'no mounts of our own may be made here'
 with_dev() {
 	local node=$1
 	shift
+	# shellcheck disable=SC2016 # the shell within expands it
 	unshare -m sh -c 'node=$0
 		mkdir "$node.dev" && mount -t tmpfs none "$node.dev" || exit
 		if [ -e "$node" ]; then
