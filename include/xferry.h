@@ -134,6 +134,19 @@ struct xf_error *xf_host_to_json(const struct xf_host *host, char **out);
 
 void xf_host_free(struct xf_host *host);
 
+/* What QEMU does when its KVM refuses a vCPU's state. */
+enum xf_refusal {
+	XF_REFUSAL_UNKNOWN, /* one or the other */
+	XF_REFUSAL_RUNS_ON, /* up to 8.1: ignores it, the guest runs on with its registers lost */
+	XF_REFUSAL_EXITS,   /* from 8.2 on: exits, the state cannot be loaded */
+};
+
+/*
+ * By the version of the target's QEMU, where that is known; else `machine`, the
+ * state's machine type or NULL, tells the oldest QEMU that it can be.
+ */
+enum xf_refusal xf_refusal_at(const struct xf_host *target, const char *machine);
+
 struct xf_preset {
 	const char *name; /* "linux-6.2" */
 	const char *what; /* one line: which kernels behave so */
