@@ -169,8 +169,11 @@ static uint64_t refused_xcr0(const struct xf_judged *c)
 /* What is not known: of the guest, of the target's KVM, or both. */
 static unsigned int unknown_remedies(const struct xf_judged *c, const struct xf_verdict *v)
 {
-	return (v->judgement.undecided ? XF_REMEDY_EVIDENCE : 0) |
-	       (c->target->kvm.set == XF_SET_UNKNOWN ? XF_REMEDY_PROFILE : 0);
+	bool kvm_known = c->target->kvm.set != XF_SET_UNKNOWN;
+	bool own_refused = kvm_known && !v->judgement.superfluous;
+
+	return (v->judgement.undecided || own_refused ? XF_REMEDY_EVIDENCE : 0) |
+	       (kvm_known ? 0 : XF_REMEDY_PROFILE);
 }
 
 /* Findings about the target. */
@@ -199,8 +202,10 @@ static void find_at_target(const struct xf_judged *c, struct xf_verdict *v)
 		add(v, XF_PROBLEM_HOOK, p->dropped,
 		    XF_REMEDY_OTHER_HOST |
 			    (p->dropped & ~c->known->guest.known ? XF_REMEDY_EVIDENCE : 0));
-	if (v->outcome == XF_OUTCOME_UNKNOWN && doubtful)
-		add(v, XF_PROBLEM_UNKNOWN, doubtful, unknown_remedies(c, v));
+	/* Some refuse even x87 and SSE: who knows nothing of a KVM cannot rule that out. */
+	if (v->outcome == XF_OUTCOME_UNKNOWN && (doubtful || !may_refuse_fpsse(c, p)))
+		add(v, XF_PROBLEM_UNKNOWN, doubtful ? doubtful : c->head.xstate_bv & XF_FPSSE,
+		    unknown_remedies(c, v));
 }
 
 void xf_judge_vcpu(const struct xf_judged *c, struct xf_verdict *v)
