@@ -26,7 +26,7 @@ struct verb {
 	unsigned int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_check, verb_fix, verb_undo, verb_explain;
+extern const struct verb verb_check, verb_fix, verb_undo, verb_route, verb_explain;
 
 /* ---- options.c ---- */
 
@@ -64,6 +64,9 @@ struct xf_error *load_request(const struct options *options, struct request *out
 void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
+
+/* Opens a state, with a progress line. */
+struct xf_error *open_state(const char *path, struct xf_state **state);
 
 /* Opens and judges a state, with a progress line. */
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
@@ -131,5 +134,24 @@ void print_text_repair(const struct xf_state *state, const struct request *reque
 		       const struct xf_report *report);
 void print_json_report(const struct xf_state *state, const struct request *request,
 		       const struct xf_report *report);
+
+/* ---- route_text.c, route_json.c ---- */
+
+#define HOSTS_MAX 64
+
+/* A journey, and what it was asked for with. */
+struct trip {
+	const struct options *options;
+	struct request request;
+	bool from_mask;
+	uint64_t in_use;	/* from_mask: what is in use on the first host */
+	struct xf_state *state; /* else */
+	struct xf_host *hosts[HOSTS_MAX];
+	size_t host_count;
+	struct xf_journey *journey;
+};
+
+void print_text_route(const struct trip *trip);
+void print_json_route(const struct trip *trip);
 
 #endif

@@ -73,22 +73,23 @@ static struct xf_prediction predict_between(const struct xf_prediction *least,
 	return prediction;
 }
 
-/* Those that are certain; and that the outcome is not, if so. */
-static void note_findings(struct xf_vcpu_hop *hop, const struct xf_verdict *least)
+/* Those that are certain; and that the outcome is not, where what may be there decides it. */
+static void note_findings(struct xf_vcpu_hop *hop, const struct xf_verdict *least,
+			  const struct xf_verdict *most)
 {
-	bool told = hop->outcome != XF_OUTCOME_UNKNOWN;
+	struct xf_finding unknown = {
+		.problem = xf_problem_by_id(XF_PROBLEM_UNKNOWN),
+		.components = hop->sent.most & ~hop->sent.least,
+	};
 
-	for (size_t i = 0; i < least->count; i++) {
+	for (size_t i = 0; i < least->count; i++)
 		hop->findings[i] = least->found[i];
-		told = told || least->found[i].problem == xf_problem_by_id(XF_PROBLEM_UNKNOWN);
-	}
 	hop->finding_count = least->count;
-	if (!told)
-		hop->findings[hop->finding_count++] = (struct xf_finding){
-			.problem = xf_problem_by_id(XF_PROBLEM_UNKNOWN),
-			.components = hop->sent.most & ~hop->sent.least,
-			.remedies = hop->drop ? XF_REMEDY_DROP : XF_REMEDY_EVIDENCE,
-		};
+	if (least->outcome != XF_OUTCOME_ACCEPTED || hop->outcome != XF_OUTCOME_UNKNOWN)
+		return;
+	for (size_t i = 0; i < most->count; i++)
+		unknown.remedies |= most->found[i].remedies;
+	hop->findings[hop->finding_count++] = unknown;
 }
 
 /* Judges what is sent, and what a repair would send. */
@@ -104,7 +105,7 @@ static void judge_hop(const struct traveller *t, struct xf_vcpu_hop *hop)
 	hop->outcome = between(least.outcome, most.outcome);
 	hop->outcome_fixed = between(verdict_of(&t->judged, fixed.least).outcome,
 				     verdict_of(&t->judged, fixed.most).outcome);
-	note_findings(hop, &least);
+	note_findings(hop, &least, &most);
 }
 
 /* What a host saves of a vCPU that runs on it. A mask from a person is taken at its word. */
@@ -172,10 +173,15 @@ static void arrive(const struct plan *plan, const struct xf_host *to, struct tra
 	t->in_use = hop->arrives;
 }
 
-/* Better, as far as it is known: a repair that promises nothing more is none. */
-static bool repair_helps(const struct xf_hop *hop)
+/* Not where the guest's own is refused all the same. What is unknown is made less so. */
+static bool repair_helps(const struct plan *plan, const struct xf_hop *hop)
 {
-	return xf_worst(hop->outcome, hop->outcome_fixed) != hop->outcome_fixed;
+	uint64_t drop = 0;
+
+	for (size_t i = 0; i < plan->vcpu_count; i++)
+		drop |= hop->vcpus[i].drop;
+	return drop && hop->outcome != XF_OUTCOME_ACCEPTED &&
+	       hop->outcome_fixed != XF_OUTCOME_REFUSED;
 }
 
 static void sum_up(const struct plan *plan, struct xf_hop *hop)
@@ -223,7 +229,6 @@ static bool make_hop(const struct plan *plan, size_t n, struct traveller *travel
 	const struct xf_host *to = plan->hosts[n + 1];
 
 	hop->reached = true;
-	hop->refusal = xf_refusal_at(to, plan->machine);
 	for (size_t i = 0; i < plan->vcpu_count; i++) {
 		struct xf_vcpu_hop *v = &hop->vcpus[i];
 
@@ -234,7 +239,7 @@ static bool make_hop(const struct plan *plan, size_t n, struct traveller *travel
 		travellers[i].judged.target = to;
 	}
 	judge_all(plan, travellers, hop);
-	if (plan->repair && repair_helps(hop))
+	if (plan->repair && repair_helps(plan, hop))
 		repair_all(plan, travellers, hop);
 	if (!goes_on(plan, hop))
 		return false;
@@ -262,6 +267,8 @@ static enum xf_outcome travel(const struct plan *plan, struct traveller *travell
 	bool on_the_way = true;
 
 	set_out(plan, travellers);
+	for (size_t n = 0; n < plan->hop_count; n++)
+		hops[n].refusal = xf_refusal_at(plan->hosts[n + 1], plan->machine);
 	for (size_t n = 0; n < plan->hop_count && on_the_way; n++) {
 		on_the_way = make_hop(plan, n, travellers, &hops[n]);
 		outcome = xf_worst(outcome, hops[n].outcome);
