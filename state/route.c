@@ -61,15 +61,35 @@ static enum xf_outcome between(enum xf_outcome least, enum xf_outcome most)
 	return XF_OUTCOME_UNKNOWN;
 }
 
-static struct xf_prediction predict_between(const struct xf_prediction *least,
-					    const struct xf_prediction *most)
+/* Of what may be there and is refused for certain components: without these. */
+static struct xf_prediction predict_rest(const struct xf_judged *judged, uint64_t xstate_bv)
 {
-	struct xf_prediction prediction = *most;
+	struct xf_prediction prediction = verdict_of(judged, xstate_bv).prediction;
 
+	while (prediction.outcome == XF_OUTCOME_REFUSED && prediction.blocked) {
+		xstate_bv &= ~prediction.blocked;
+		prediction = verdict_of(judged, xstate_bv).prediction;
+	}
+	/* Refused for something else. */
+	if (prediction.outcome == XF_OUTCOME_REFUSED)
+		prediction.loaded.most = xstate_bv;
+	return prediction;
+}
+
+static struct xf_prediction predict_between(const struct xf_judged *judged,
+					    const struct xf_prediction *least,
+					    const struct xf_prediction *most, uint64_t sent_most)
+{
 	if (least->outcome == XF_OUTCOME_REFUSED)
 		return *least;
+
+	struct xf_prediction prediction = *most;
+	struct xf_prediction rest = predict_rest(judged, sent_most);
+
 	prediction.outcome = between(least->outcome, most->outcome);
+	prediction.dropped = least->dropped | rest.dropped;
 	prediction.loaded.least = least->loaded.least;
+	prediction.loaded.most = rest.loaded.most;
 	return prediction;
 }
 
@@ -101,7 +121,8 @@ static void judge_hop(const struct traveller *t, struct xf_vcpu_hop *hop)
 
 	hop->judgement = most.judgement;
 	hop->drop = most.drop;
-	hop->prediction = predict_between(&least.prediction, &most.prediction);
+	hop->prediction =
+		predict_between(&t->judged, &least.prediction, &most.prediction, hop->sent.most);
 	hop->outcome = between(least.outcome, most.outcome);
 	hop->outcome_fixed = between(verdict_of(&t->judged, fixed.least).outcome,
 				     verdict_of(&t->judged, fixed.most).outcome);
@@ -134,16 +155,6 @@ static uint64_t unsaved(const struct plan *plan, const struct xf_host *host,
 	return own & ~saved.least;
 }
 
-/* Accepted, or if it is: the bits beyond what could be refused are those that arrive. */
-static struct xf_bounds arriving(const struct xf_vcpu_hop *hop, const struct xf_host *to)
-{
-	struct xf_bounds arrives = hop->prediction.loaded;
-
-	if (hop->prediction.outcome == XF_OUTCOME_UNKNOWN && !arrives.most)
-		arrives.most = hop->sent.most & to->kvm.host & ~hop->prediction.blocked;
-	return arrives;
-}
-
 /* QEMU has ignored the refusal: the vCPU runs on from its reset state. */
 static void wipe(const struct plan *plan, const struct xf_host *to, struct traveller *t,
 		 struct xf_vcpu_hop *hop)
@@ -165,7 +176,7 @@ static void arrive(const struct plan *plan, const struct xf_host *to, struct tra
 	if (hop->outcome == XF_OUTCOME_REFUSED) {
 		wipe(plan, to, t, hop);
 	} else {
-		hop->arrives = arriving(hop, to);
+		hop->arrives = hop->prediction.loaded;
 		hop->loses = hop->prediction.dropped;
 	}
 	hop->superfluous = hop->arrives.most & not_shown(&plan->known);
