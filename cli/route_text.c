@@ -88,15 +88,18 @@ static void print_saved(const struct xf_vcpu_hop *v)
 	print_findings(v);
 }
 
-static void print_arrival(const struct xf_vcpu_hop *v)
+/* What comes of it for a run of vCPUs, if there is something to say. */
+static void print_arrival(const struct xf_vcpu_hop *v, bool wiped_before)
 {
-	if (v->loses) {
-		print_if_any("  loses   ", v->loses);
-	} else if (v->wiped) {
+	uint64_t taken = v->outcome == XF_OUTCOME_ACCEPTED ? v->sent.most & ~v->arrives.most : 0;
+
+	print_if_any("  loses   ", v->loses);
+	if (wiped_before)
 		puts("  loses   nothing more: its registers were lost before");
-	}
+	print_if_any("  note    the host's kernel takes out what is not the guest's: ",
+		     taken & ~v->loses);
 	if (v->outcome == XF_OUTCOME_ACCEPTED)
-		print_if_any("  arrives with it, though not the guest's: ", v->superfluous);
+		print_if_any("  note    arrives with it, though not the guest's: ", v->superfluous);
 }
 
 static const struct xf_vcpu_hop *first_with(const struct xf_journey *journey,
@@ -192,6 +195,22 @@ static void print_leak_note(const struct trip *trip, size_t n)
 	puts("  note    this KVM leaks: what the host itself has in use is saved too");
 }
 
+static void print_arrivals(const struct trip *trip, size_t n, const struct xf_hop *hop)
+{
+	const struct xf_journey *journey = trip->journey;
+
+	for (size_t i = 0; i < journey->vcpu_count;) {
+		const struct xf_hop *before = n && hop == &journey->as_saved[n] ? hop - 1 : NULL;
+		bool wiped_before = before && before->vcpus[i].wiped;
+		size_t end = end_of_run(journey, hop, i);
+
+		if (hop->vcpus[i].loses || wiped_before)
+			print_run(trip, i, end);
+		print_arrival(&hop->vcpus[i], wiped_before);
+		i = end;
+	}
+}
+
 /* What was saved, what is answered, and what comes of it. */
 static void print_leg(const struct trip *trip, size_t n, const struct xf_hop *hop)
 {
@@ -209,8 +228,7 @@ static void print_leg(const struct trip *trip, size_t n, const struct xf_hop *ho
 		print_repair(journey, hop);
 	else
 		print_outcome(journey, hop);
-	for (size_t i = 0; i < journey->vcpu_count; i = end_of_run(journey, hop, i))
-		print_arrival(&hop->vcpus[i]);
+	print_arrivals(trip, n, hop);
 	if (n == 0)
 		print_pkru_note(trip, hop);
 }
@@ -290,6 +308,17 @@ static bool any_repair(const struct xf_journey *journey)
 	return false;
 }
 
+/* Whether somebody who knew more of the guest might repair more. */
+static bool any_undecided(const struct xf_journey *journey)
+{
+	for (size_t n = 0; n < journey->hop_count; n++)
+		for (size_t i = 0; i < journey->vcpu_count; i++)
+			if (journey->as_saved[n].vcpus[i].outcome != XF_OUTCOME_ACCEPTED &&
+			    journey->as_saved[n].vcpus[i].judgement.undecided)
+				return true;
+	return false;
+}
+
 /* The number of the hop where this outcome comes up first. */
 static size_t hop_of(const struct xf_journey *journey, const struct xf_hop *hops,
 		     enum xf_outcome outcome)
@@ -357,7 +386,11 @@ static void print_repaired_verdict(const struct trip *trip)
 	enum xf_outcome outcome = journey->outcome_repaired;
 
 	if (!any_repair(journey)) {
-		puts(journey->outcome == XF_OUTCOME_ACCEPTED ? "" : "; no repair helps");
+		if (journey->outcome != XF_OUTCOME_ACCEPTED)
+			fputs(any_undecided(journey) ? "; nothing may be dropped without evidence"
+						     : "; no repair helps",
+			      stdout);
+		putchar('\n');
 		return;
 	}
 	if (outcome == XF_OUTCOME_ACCEPTED)
@@ -370,10 +403,18 @@ static void print_repaired_verdict(const struct trip *trip)
 			print_fix(trip, n);
 }
 
-/* What would help where the journey, repaired or not, does not get through. */
-static void print_remedies(const struct trip *trip)
+static const char *evidence_remedy(const struct trip *trip)
 {
-	const struct xf_journey *journey = trip->journey;
+	if (trip->journey->contradicted)
+		return "give this guest's own evidence: it was shown what it has enabled";
+	if (trip->request.guest)
+		return "say more exactly what the guest was shown: --cpu, --cpuid or --exposed";
+	return "say what the guest was shown: --cpu, --cpuid or --exposed";
+}
+
+/* What the findings on the repaired way could be helped with. */
+static unsigned int remedies_left(const struct xf_journey *journey)
+{
 	unsigned int remedies = 0;
 
 	for (size_t n = 0; n < journey->hop_count; n++)
@@ -383,11 +424,25 @@ static void print_remedies(const struct trip *trip)
 			for (size_t j = 0; j < v->finding_count; j++)
 				remedies |= v->findings[j].remedies;
 		}
+	return remedies;
+}
+
+/* Whether it is not known of some host what it saves, where it has to save. */
+static bool any_get_unknown(const struct trip *trip)
+{
+	for (size_t i = trip->from_mask ? 0 : 1; i + 1 < trip->host_count; i++)
+		if (trip->hosts[i]->kvm.get == XF_GET_UNKNOWN)
+			return true;
+	return false;
+}
+
+/* What would help where the journey, repaired or not, does not get through. */
+static void print_remedies(const struct trip *trip)
+{
+	unsigned int remedies = remedies_left(trip->journey);
+
 	if (remedies & XF_REMEDY_EVIDENCE)
-		puts(trip->request.guest
-			     ? "  - say more exactly what the guest was shown: --cpu, --cpuid or "
-			       "--exposed"
-			     : "  - say what the guest was shown: --cpu, --cpuid or --exposed");
+		printf("  - %s\n", evidence_remedy(trip));
 	if (remedies & XF_REMEDY_OTHER_HOST)
 		puts("  - go by hosts that can hold what the guest was shown");
 	if (remedies & XF_REMEDY_KERNEL)
@@ -395,11 +450,8 @@ static void print_remedies(const struct trip *trip)
 		     "6.1.60\n    or later)");
 	if (remedies & XF_REMEDY_PROFILE)
 		puts("  - say in the host's profile what its KVM accepts: \"set\"");
-	for (size_t i = 0; i < journey->hop_count; i++)
-		if (trip->hosts[i]->kvm.get == XF_GET_UNKNOWN && (i > 0 || trip->from_mask)) {
-			puts("  - say in the host's profile what its KVM saves: \"get\"");
-			break;
-		}
+	if (any_get_unknown(trip))
+		puts("  - say in the host's profile what its KVM saves: \"get\"");
 	if (remedies & XF_REMEDY_HIDE)
 		puts("  - at the guest's next boot, do not show it the feature");
 }

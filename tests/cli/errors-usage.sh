@@ -15,7 +15,7 @@ no_output
 grep -q '^usage: xferry VERB' "$said/err" || die 'no verb at all: no usage'
 
 # Options.
-for verb in check fix undo explain; do
+for verb in check fix undo route explain; do
 	fails 16 "^xferry $verb: it has no option '--bogus'; see 'xferry $verb --help'$" \
 		$verb --bogus vm
 	fails 16 "^xferry $verb: it has no option '-x'" $verb -x vm
