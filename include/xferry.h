@@ -236,6 +236,12 @@ struct xf_problem {
 const struct xf_problem *xf_problem(size_t i);
 const struct xf_problem *xf_problem_by_code(const char *code);
 
+/*
+ * The code of a finding, the name of a component or of a preset that is nearest to a
+ * misspelt word, or NULL when none is near. It lives for ever.
+ */
+const char *xf_nearest_name(const char *word);
+
 /* One problem seen in one vCPU. */
 struct xf_finding {
 	const struct xf_problem *problem;
