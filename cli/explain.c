@@ -92,8 +92,9 @@ static struct xf_error *open_preset(const char *word, struct xf_host **out)
 
 	if (strncmp(word, PREFIX, strlen(PREFIX)) == 0)
 		return xf_host_open(word, out);
-	/* A longer word is none, and cut off it is none either. */
-	snprintf(spec, sizeof(spec), PREFIX "%s", word);
+	/* A word so long is none, and is not to become one by being cut off. */
+	if (snprintf(spec, sizeof(spec), PREFIX "%s", word) >= (int)sizeof(spec))
+		spec[strlen(PREFIX)] = '\0';
 	return xf_host_open(spec, out);
 }
 
