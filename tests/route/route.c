@@ -427,7 +427,7 @@ static void several_vcpus(void **unused)
 /* KVM_SET_XCRS refuses what KVM_SET_XSAVE has taken: x87 and SSE are loaded then. */
 static void xcr0_refused(void **unused)
 {
-	const struct xf_host *const hosts[] = { &fixed, &no_pku_old_qemu, &fixed };
+	const struct xf_host *const hosts[] = { &fixed, &no_pku_old_qemu, &fixed_no_pku };
 	struct xf_vcpu vcpu = vcpu_at(0, 100, XF_FPSSE, PKU_CPU);
 	struct xf_state *state = synthetic_state(&vcpu, 1);
 	struct xf_journey *journey = route(state, 0, NULL, hosts, 3);
@@ -491,6 +491,13 @@ static void doubts(void **unused)
 	assert_int_equal(journey->unexpected, XF_PKRU);
 	assert_int_equal(journey->as_saved[0].vcpus[0].saved.most, XF_FPSSE | XF_AVX);
 	assert_int_equal(journey->as_saved[0].vcpus[0].unsaved, 0);
+	xf_journey_free(journey);
+
+	/* What runs there may have in use what is not saved then. */
+	journey = route(NULL, LEAK, &bare_guest, from_fixed, 2);
+	assert_int_equal(journey->unexpected, 0);
+	assert_int_equal(journey->as_saved[0].vcpus[0].saved.most, XF_FPSSE);
+	assert_true(journey->sound);
 	xf_journey_free(journey);
 
 	/* A guest that has enabled AVX was shown it, whatever was said. */
