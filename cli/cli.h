@@ -26,7 +26,7 @@ struct verb {
 	unsigned int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_check, verb_fix, verb_undo, verb_route, verb_explain;
+extern const struct verb verb_check, verb_fix, verb_undo, verb_probe, verb_route, verb_explain;
 
 /* ---- options.c ---- */
 

@@ -165,7 +165,7 @@ says 'XF101'
 echo 'ok found by'
 
 # Help, versions, explanations.
-for verb in check fix undo route explain; do
+for verb in check fix undo probe route explain; do
 	run 0 $verb --help
 	no_error
 	says "^usage: xferry $verb "
@@ -177,7 +177,7 @@ says '^  -o, --output FILE '
 run 0 check --help no-such-file --cpu a --exposed b
 for option in --help -h; do
 	run 0 $option
-	for verb in check fix undo route explain; do
+	for verb in check fix undo probe route explain; do
 		says "^  $verb "
 	done
 done
