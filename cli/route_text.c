@@ -188,11 +188,14 @@ static void print_pkru_note(const struct trip *trip, const struct xf_hop *hop)
 
 static void print_leak_note(const struct trip *trip, size_t n)
 {
-	const struct xf_kvm *kvm = &trip->hosts[n]->kvm;
+	const struct xf_host *host = trip->hosts[n];
 
-	if ((n == 0 && trip->state) || kvm->no_xsave || kvm->get != XF_GET_LEAKS)
+	if ((n == 0 && trip->state) || host->kvm.no_xsave)
 		return;
-	puts("  note    this KVM leaks: what the host itself has in use is saved too");
+	if (host->kvm.get == XF_GET_LEAKS)
+		puts("  note    this KVM leaks: what the host itself has in use is saved too");
+	else if (host->cpuid_rewritten == XF_YES)
+		puts("  note    this KVM shows its guests all that it holds, and so saves it too");
 }
 
 static void print_arrivals(const struct trip *trip, size_t n, const struct xf_hop *hop)

@@ -129,6 +129,19 @@ static void judge_hop(const struct traveller *t, struct xf_vcpu_hop *hop)
 	note_findings(hop, &least, &most);
 }
 
+/*
+ * One that shows its guests all that it holds, whatever they are given, trims to just
+ * that: what is saved there is what a leaky one saves.
+ */
+static struct xf_kvm kvm_to_save(const struct xf_host *host)
+{
+	struct xf_kvm kvm = host->kvm;
+
+	if (host->cpuid_rewritten == XF_YES)
+		kvm.get = XF_GET_LEAKS;
+	return kvm;
+}
+
 /* What a host saves of a vCPU that runs on it. A mask from a person is taken at its word. */
 static struct xf_bounds saved_on(const struct plan *plan, const struct xf_host *host,
 				 struct xf_bounds in_use, bool first)
@@ -136,7 +149,8 @@ static struct xf_bounds saved_on(const struct plan *plan, const struct xf_host *
 	if (first && plan->from_state)
 		return in_use;
 
-	struct xf_bounds saved = xf_predict_get(&host->kvm, plan->known.guest, in_use);
+	struct xf_kvm kvm = kvm_to_save(host);
+	struct xf_bounds saved = xf_predict_get(&kvm, plan->known.guest, in_use);
 
 	if (first)
 		saved.most &= saved.least | in_use.most | XF_PKRU;
@@ -290,15 +304,15 @@ static enum xf_outcome travel(const struct plan *plan, struct traveller *travell
 /* What the first host would not have saved of the state, or cannot have in use. */
 static uint64_t unexpected(const struct plan *plan)
 {
-	const struct xf_kvm *first = &plan->hosts[0]->kvm;
+	struct xf_kvm first = kvm_to_save(plan->hosts[0]);
 	uint64_t found = 0;
 
 	for (size_t i = 0; i < plan->vcpu_count; i++) {
 		uint64_t in_use = plan->vcpus[i].xstate_bv.value;
 		struct xf_bounds bounds = { in_use, in_use };
-		struct xf_bounds saved = xf_predict_get(first, plan->known.guest, bounds);
+		struct xf_bounds saved = xf_predict_get(&first, plan->known.guest, bounds);
 
-		found |= in_use & ~(plan->from_state ? saved.most : first->host);
+		found |= in_use & ~(plan->from_state ? saved.most : first.host);
 	}
 	return found;
 }

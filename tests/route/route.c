@@ -42,6 +42,9 @@ static const struct xf_host no_xsave = {
 		 .no_xsave = true },
 };
 
+static const struct xf_host shows_all =
+	HOST_("shows all", NO_PKU_CPU, TRIMS, HOST, .cpuid_rewritten = XF_YES);
+
 static const struct xf_evidence bare_guest = KNOWN(0);
 static const struct xf_evidence avx_guest = KNOWN(XF_AVX);
 static const struct xf_evidence pku_guest = KNOWN(XF_AVX | XF_PKRU);
@@ -251,6 +254,16 @@ static const struct row rows[] = {
 	  .outcome = ACCEPTED,
 	  .outcome_repaired = ACCEPTED,
 	  .sound = true },
+	{ .name = "a KVM that trims to all, since it has shown all",
+	  .guest = &bare_guest,
+	  .in_use = XF_FPSSE,
+	  .hosts = { &shows_all, &fixed, &shows_all, &strict },
+	  .as_saved = { EXACTLY(XF_FPSSE, ACCEPTED), EXACTLY(XF_FPSSE, ACCEPTED),
+			SAVED(XF_FPSSE, NO_PKU_CPU, UNKNOWN, .codes = "XF208") },
+	  .repaired = { EXACTLY(XF_FPSSE, ACCEPTED), EXACTLY(XF_FPSSE, ACCEPTED),
+			SAVED(XF_FPSSE, NO_PKU_CPU, ACCEPTED, .repaired = true) },
+	  .outcome = UNKNOWN,
+	  .outcome_repaired = ACCEPTED },
 	{ .name = "a host without XSAVE saves x87 and SSE",
 	  .guest = &bare_guest,
 	  .in_use = XF_X87,
