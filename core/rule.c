@@ -193,15 +193,20 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 			.outcome = XF_OUTCOME_REFUSED,
 			.reason = best.reason,
 			.blocked = blocked_by(&limits, seen, best.reason),
+			.dropped = 0,
+			.loaded = { 0, 0 },
 		};
 	}
 
 	struct xf_kvm_answer worst = answer_as(kvm, harsh_set, &harsh, head);
 	uint64_t least = head->xstate_bv & ~cleared_first(kvm, &harsh);
 
+	/* Every member is named: else clang would call memset for the rest. */
 	return (struct xf_prediction){
 		.outcome =
 			worst.reason == XF_REASON_NONE ? XF_OUTCOME_ACCEPTED : XF_OUTCOME_UNKNOWN,
+		.reason = XF_REASON_NONE,
+		.blocked = 0,
 		.dropped = best.dropped & ~(guest.known & ~guest.shown),
 		.loaded = { loaded_of(kvm, least), best.loaded },
 	};
