@@ -8,7 +8,7 @@ Records are those of the stories (lab/results/story-*.json, if there are any) an
 of tests/route/seen: one load of one saved guest each, what XSTATE_BV was saved and
 loaded, and what the guest saw of it: "intact", "lost", "silent" (a vCPU that spins),
 "exit" (QEMU left), "keeps" (the PKRU of before the load). The hosts' profiles are in
-tests/route/hosts.json. What a record says was predicted at the time is not looked at.
+tests/route/hosts.json; a file of records may bring others ("hosts"). What a record says was predicted at the time is not looked at.
 
 Needs in the environment: XFERRY, the command; SOURCE, the source tree.
 """
@@ -173,11 +173,12 @@ def is_noticed(replay, records):
     return False
 
 
-def journeys_of(path):
+def journeys_of(path, replay):
     """The records of a file, one list a journey and QEMU."""
     document = json.loads(path.read_text('utf-8'))
     if document.get('schema') != 1 or not document.get('records'):
-        raise Disagreement(f'{path}: expected "schema": 1 and "records"')
+        sys.exit(f'FAILED {path}: expected "schema": 1 and "records"')
+    replay.profiles.update(document.get('hosts', {}))
     return [list(group) for _, group in itertools.groupby(
         document['records'], key=lambda r: (r['story'], r['journey'], r['qemu']))]
 
@@ -191,7 +192,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix='xferry-test.') as place:
         replay = Replay(pathlib.Path(place))
         for path in paths:
-            for records in journeys_of(path):
+            for records in journeys_of(path, replay):
                 name = f'{records[0]["story"]}: {records[0]["journey"]}: ' \
                        f'QEMU {records[0]["qemu"]}'
                 count += len(records)

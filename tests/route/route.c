@@ -458,6 +458,38 @@ static void xcr0_refused(void **unused)
 	synthetic_free(state);
 }
 
+/*
+ * MXCSR is looked at only where x87, SSE or AVX is in use. If it is not known that
+ * one of them is saved, a bad one need not be refused.
+ */
+static void mxcsr_perhaps(void **unused)
+{
+	struct xf_host amd = fixed;
+	struct xf_host amd_unknown = get_unknown;
+	const struct xf_host *const hosts[] = { &amd, &amd_unknown, &fixed };
+	struct xf_vcpu vcpu = vcpu_at(0, 100, XF_FPSSE, XF_X87);
+	struct xf_state *state;
+	struct xf_journey *journey;
+	const struct xf_vcpu_hop *v;
+
+	(void)unused;
+	amd.kvm.mxcsr_mask = amd_unknown.kvm.mxcsr_mask = XF_MXCSR_MASK_AMD;
+	vcpu.mxcsr.value = 0x21f80;
+	state = synthetic_state(&vcpu, 1);
+	journey = route(state, 0, &bare_guest, hosts, 3);
+	assert_int_equal(journey->as_saved[0].outcome, ACCEPTED);
+	v = &journey->as_saved[1].vcpus[0];
+	assert_int_equal(v->saved.least, 0);
+	assert_int_equal(v->saved.most, PKU_CPU);
+	assert_int_equal(v->outcome, UNKNOWN);
+	assert_int_equal(v->prediction.reason, XF_REASON_MXCSR);
+	/* A repair leaves x87 and SSE, and so cannot help. */
+	assert_int_equal(v->outcome_fixed, UNKNOWN);
+	assert_int_equal(v->arrives.most, PKU_CPU);
+	xf_journey_free(journey);
+	synthetic_free(state);
+}
+
 /* The machine type tells the oldest QEMU that a host can have; its own version tells more. */
 static void what_qemu_does(void **unused)
 {
@@ -551,10 +583,11 @@ static void too_few_hosts(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_row),	  cmocka_unit_test(as_check_says),
-		cmocka_unit_test(several_vcpus),  cmocka_unit_test(xcr0_refused),
-		cmocka_unit_test(what_qemu_does), cmocka_unit_test(doubts),
-		cmocka_unit_test(unsaved),	  cmocka_unit_test(too_few_hosts),
+		cmocka_unit_test(every_row),	 cmocka_unit_test(as_check_says),
+		cmocka_unit_test(several_vcpus), cmocka_unit_test(xcr0_refused),
+		cmocka_unit_test(mxcsr_perhaps), cmocka_unit_test(what_qemu_does),
+		cmocka_unit_test(doubts),	 cmocka_unit_test(unsaved),
+		cmocka_unit_test(too_few_hosts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
