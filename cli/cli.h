@@ -26,7 +26,7 @@ struct verb {
 	unsigned int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_check, verb_fix, verb_undo, verb_explain, verb_probe;
+extern const struct verb verb_check, verb_fix, verb_undo, verb_probe, verb_route, verb_explain;
 
 /* ---- options.c ---- */
 
@@ -65,6 +65,9 @@ void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
 
+/* Opens a state, with a progress line. */
+struct xf_error *open_state(const char *path, struct xf_state **state);
+
 /* Opens and judges a state, with a progress line. */
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report);
@@ -96,6 +99,32 @@ struct progress {
 struct progress progress_start(const char *what);
 void progress_end(struct progress *progress);
 
+/* ---- text.c ---- */
+
+/* Prints a mask by names. */
+void print_mask(uint64_t mask);
+void print_heading(const struct xf_state *state);
+void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool contradicted);
+/* The outcome refused. `xsave` NULL: it is KVM_SET_XCRS that refuses. */
+void print_refusal(const struct xf_prediction *xsave, enum xf_refusal refusal);
+/* The outcome accepted. `dropped` is what the kernel takes out of what is the guest's. */
+void print_acceptance(uint64_t dropped);
+
+/* ---- json.c ---- */
+
+#define JSON_SCHEMA 1
+
+struct json_object *mask_json(uint64_t mask);
+/* NULL for NULL. */
+struct json_object *text_json(const char *text);
+/* null when the evidence tells nothing of what can leak. */
+struct json_object *exposed_json(struct xf_guest guest);
+struct json_object *codes_json(const struct xf_finding *findings, size_t count);
+struct json_object *host_json(const struct xf_host *host);
+void print_and_put(struct json_object *object);
+/* A file that could not be judged, as a JSON object of its own. */
+void print_json_error(const char *path, const struct xf_error *err);
+
 /* ---- report_text.c, report_json.c ---- */
 
 void print_text_report(const struct xf_state *state, const struct request *request,
@@ -105,7 +134,24 @@ void print_text_repair(const struct xf_state *state, const struct request *reque
 		       const struct xf_report *report);
 void print_json_report(const struct xf_state *state, const struct request *request,
 		       const struct xf_report *report);
-/* A file that could not be judged, as a JSON object of its own. */
-void print_json_error(const char *path, const struct xf_error *err);
+
+/* ---- route_text.c, route_json.c ---- */
+
+#define HOSTS_MAX 64
+
+/* A journey, and what it was asked for with. */
+struct trip {
+	const struct options *options;
+	struct request request;
+	bool from_mask;
+	uint64_t in_use;	/* from_mask: what is in use on the first host */
+	struct xf_state *state; /* else */
+	struct xf_host *hosts[HOSTS_MAX];
+	size_t host_count;
+	struct xf_journey *journey;
+};
+
+void print_text_route(const struct trip *trip);
+void print_json_route(const struct trip *trip);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "cli/cli.h"
 
+#define PREFIX "preset:"
+
 static void explain_problem(const struct xf_problem *problem)
 {
 	printf("%s: %s\n\n%s\n", problem->code, problem->title, problem->text);
@@ -54,6 +56,63 @@ static void explain_component(struct xf_bit bit)
 		printf("  note       a supervisor component: never in KVM's XSAVE area\n");
 }
 
+/* What a KVM of that kernel does, as its source has it. */
+static void explain_kvm(const struct xf_kvm *kvm)
+{
+	static const char *const get[] = {
+		[XF_GET_UNKNOWN] = "not known",
+		[XF_GET_TRIMS] = "what is in use, within what the guest was shown",
+		[XF_GET_TRIMS_BARE] =
+			"what is in use, within what the guest was shown, even of x87 and SSE",
+		[XF_GET_LEAKS] = "all that is in use, shown or not: it leaks",
+	};
+	static const char *const set[] = {
+		[XF_SET_UNKNOWN] = "not known",
+		[XF_SET_HOST] = "what the host can hold, shown or not",
+		[XF_SET_GUEST] = "only what the guest was shown: strict",
+		[XF_SET_GUEST_BARE] = "only what the guest was shown, even of x87 and SSE: strict",
+	};
+
+	printf("  saves      %s\n", get[kvm->get]);
+	printf("  accepts    %s\n", set[kvm->set]);
+	if (kvm->hook_pkru)
+		puts("  drops      PKRU, without a word, when the guest or the host lacks it");
+	if (kvm->xfd_clears)
+		puts("  drops      AMX tiles, without a word, that the guest's XFD disarms");
+	if (kvm->header_unchecked)
+		puts("  header     XCOMP_BV and reserved bytes are not looked at");
+	printf("  protected  guests: KVM_SET_XSAVE is %s\n",
+	       kvm->protected_ignored ? "ignored" : "refused");
+}
+
+/* "linux-6.2", as --to takes it behind "preset:", which may be there too. */
+static struct xf_error *open_preset(const char *word, struct xf_host **out)
+{
+	char spec[128];
+
+	if (strncmp(word, PREFIX, strlen(PREFIX)) == 0)
+		return xf_host_open(word, out);
+	/* A word so long is none, and is not to become one by being cut off. */
+	if (snprintf(spec, sizeof(spec), PREFIX "%s", word) >= (int)sizeof(spec))
+		spec[strlen(PREFIX)] = '\0';
+	return xf_host_open(spec, out);
+}
+
+static void explain_preset(const struct xf_host *host)
+{
+	const char *name = host->name + strlen(PREFIX);
+	size_t len = strcspn(name, ",");
+	const struct xf_preset *preset;
+
+	for (size_t i = 0; (preset = xf_preset(i)); i++)
+		if (strlen(preset->name) == len && strncmp(preset->name, name, len) == 0)
+			printf("%s: %s\n", host->name, preset->what);
+	explain_kvm(&host->kvm);
+	print_companions("holds", host->kvm.host);
+	puts("  note       of the CPU a preset tells nothing: this is assumed, and corrected by "
+	     "words\n             behind the name: -pku, +amx, -xsave; and qemu=VERSION");
+}
+
 static void list_all(void)
 {
 	const struct xf_problem *problem;
@@ -70,19 +129,40 @@ static void list_all(void)
 		printf("  %-14s %s\n", preset->name, preset->what);
 }
 
+/* The error is about a preset; a word that says that it is one wants just that. */
+static unsigned int no_such_word(const struct verb *verb, const char *word, struct xf_error *err)
+{
+	const char *nearest = xf_nearest_name(word);
+
+	if (strncmp(word, PREFIX, strlen(PREFIX)) == 0)
+		return complain(err);
+	xf_error_free(err);
+	if (nearest)
+		return usage(verb,
+			     "'%s' is no finding, no state component and no preset; the nearest "
+			     "name is '%s'",
+			     word, nearest);
+	return usage(verb, "'%s' is no finding, no state component and no preset", word);
+}
+
 static unsigned int explain_one(const struct verb *verb, const char *word, bool separate)
 {
 	const struct xf_problem *problem = xf_problem_by_code(word);
 	uint64_t mask = xf_component_mask(word, strlen(word));
+	struct xf_host *host = NULL;
+	struct xf_error *err = problem || mask ? NULL : open_preset(word, &host);
 
+	if (err)
+		return no_such_word(verb, word, err);
 	if (separate)
 		putchar('\n');
 	if (problem)
 		explain_problem(problem);
 	xf_for_each_bit (bit, mask)
 		explain_component(bit);
-	if (!problem && !mask)
-		return usage(verb, "'%s' is no finding and no state component", word);
+	if (host)
+		explain_preset(host);
+	xf_host_free(host);
 	return STATUS_OK;
 }
 
@@ -102,8 +182,8 @@ static unsigned int run_explain(const struct verb *verb, int argc, char **argv)
 
 const struct verb verb_explain = {
 	.name = "explain",
-	.arguments = "[CODE | COMPONENT]…",
-	.summary = "Explain a finding or a state component; alone: list them all.",
+	.arguments = "[CODE | COMPONENT | PRESET]…",
+	.summary = "Explain a finding, a state component or a preset; alone: list them all.",
 	.options = "",
 	.run = run_explain,
 };

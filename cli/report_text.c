@@ -1,67 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A report for a person who has read no documentation. */
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "cli/cli.h"
-
-/* Prints a mask by names. */
-static void print_mask(uint64_t mask)
-{
-	char *text = xf_mask_to_text(mask);
-
-	fputs(text ? text : "?", stdout);
-	free(text);
-}
-
-static void print_heading(const struct xf_state *state)
-{
-	const char *machine = xf_state_machine(state);
-	size_t count = xf_state_vcpu_count(state);
-
-	put_printable(xf_state_path(state), stdout);
-	fputs(": QEMU migration stream", stdout);
-	if (machine) {
-		fputs(", machine ", stdout);
-		put_printable(machine, stdout);
-	}
-	printf(", %zu vCPU%s\n", count, count == 1 ? "" : "s");
-	switch (xf_state_found_by(state)) {
-	case XF_FOUND_DESCRIPTION:
-		break;
-	case XF_FOUND_WALK:
-		puts("  found   by reading from the start, then through its description");
-		break;
-	case XF_FOUND_SIGNATURE:
-		puts("  found   by the CPU section's signature, as there is no description: "
-		     "the weakest evidence");
-		break;
-	}
-}
-
-static void print_guest(const struct request *request, const struct xf_report *report)
-{
-	struct xf_guest guest = report->guest;
-	uint64_t unknown = XF_USER & ~guest.known;
-
-	printf("  guest   ");
-	if (report->contradicted) {
-		printf("%s: contradicted by the state, set aside\n", request->guest->source);
-	} else if (!request->guest) {
-		puts("nothing tells what it was shown (--cpu, --cpuid or --exposed would)");
-	} else {
-		printf("was shown ");
-		print_mask(guest.shown & guest.known);
-		if (unknown == (XF_USER & ~XF_FPSSE)) {
-			fputs("; nothing is known of all else", stdout);
-		} else if (unknown) {
-			fputs("; not known: ", stdout);
-			print_mask(unknown);
-		}
-		printf("\n          by %s\n", request->guest->source);
-	}
-}
 
 static void print_target(const struct xf_host *target)
 {
@@ -199,31 +140,6 @@ static void print_run(const struct xf_state *state, const struct request *reques
 	print_findings(report, first, request);
 }
 
-/* QEMU's version decides what a refusal does: 8.2 was the first to stop. */
-enum qemu_answer { QEMU_NOT_KNOWN, QEMU_RUNS_ON, QEMU_EXITS };
-
-static enum qemu_answer answer_of_version(const char *version)
-{
-	unsigned int major = 0, minor = 0;
-
-	if (sscanf(version, "%u.%u", &major, &minor) != 2)
-		return QEMU_NOT_KNOWN;
-	return major > 8 || (major == 8 && minor >= 2) ? QEMU_EXITS : QEMU_RUNS_ON;
-}
-
-/* The target's QEMU if it is known; else a machine type tells the oldest QEMU it can be. */
-static enum qemu_answer qemu_answer(const struct xf_state *state, const struct xf_host *target)
-{
-	const char *machine = xf_state_machine(state);
-	const char *version = machine ? strrchr(machine, '-') : NULL;
-
-	if (target->qemu)
-		return answer_of_version(target->qemu);
-	if (version && answer_of_version(version + 1) == QEMU_EXITS)
-		return QEMU_EXITS;
-	return QEMU_NOT_KNOWN;
-}
-
 /* The first vCPU whose KVM_SET_XSAVE is refused, or NULL: then it is KVM_SET_XCRS. */
 static const struct xf_prediction *refused_xsave(const struct xf_report *report)
 {
@@ -233,53 +149,13 @@ static const struct xf_prediction *refused_xsave(const struct xf_report *report)
 	return NULL;
 }
 
-static void print_refusing_call(const struct xf_prediction *xsave)
-{
-	if (!xsave) {
-		puts("  outcome refused: KVM_SET_XCRS answers -EINVAL");
-		return;
-	}
-	printf("  outcome refused: KVM_SET_XSAVE answers -EINVAL:\n          %s",
-	       xf_reason_text(xsave->reason));
-	if (xsave->blocked) {
-		fputs(" (", stdout);
-		print_mask(xsave->blocked);
-		putchar(')');
-	}
-	putchar('\n');
-}
-
-/* QEMU loads XSAVE first: when that is taken, what follows it is what gets lost. */
-static void print_refusal(const struct xf_state *state, const struct xf_host *target,
-			  const struct xf_report *report)
-{
-	const struct xf_prediction *xsave = refused_xsave(report);
-	enum qemu_answer answer = qemu_answer(state, target);
-
-	print_refusing_call(xsave);
-	if (answer != QEMU_EXITS)
-		printf("          QEMU 8.1 and older ignores that and runs the guest on without "
-		       "its\n"
-		       "          %s\n",
-		       xsave ? "SSE registers: silent corruption, or a vCPU at 100 % for ever."
-			     : "XCR0 and what is loaded after it, MSRs among it: it will crash.");
-	if (answer != QEMU_RUNS_ON)
-		puts("          QEMU 8.2 and newer exits: the state cannot be loaded.");
-}
-
-static void print_acceptance(const struct xf_report *report)
+static uint64_t dropped_by_any(const struct xf_report *report)
 {
 	uint64_t dropped = 0;
 
 	for (size_t i = 0; i < report->vcpu_count; i++)
 		dropped |= report->vcpus[i].prediction.dropped;
-	if (!dropped) {
-		puts("  outcome accepted: the target loads the state as it stands.");
-		return;
-	}
-	fputs("  outcome accepted, but the target's kernel takes this out: ", stdout);
-	print_mask(dropped);
-	putchar('\n');
+	return dropped;
 }
 
 static void print_outcome(const struct xf_state *state, const struct xf_host *target,
@@ -287,10 +163,11 @@ static void print_outcome(const struct xf_state *state, const struct xf_host *ta
 {
 	switch (report->outcome) {
 	case XF_OUTCOME_ACCEPTED:
-		print_acceptance(report);
+		print_acceptance(dropped_by_any(report));
 		break;
 	case XF_OUTCOME_REFUSED:
-		print_refusal(state, target, report);
+		print_refusal(refused_xsave(report),
+			      xf_refusal_at(target, xf_state_machine(state)));
 		break;
 	case XF_OUTCOME_UNKNOWN:
 		puts("  outcome unknown: it depends on what is not known of the guest or the "
@@ -334,7 +211,7 @@ void print_text_report(const struct xf_state *state, const struct request *reque
 		       const struct xf_report *report)
 {
 	print_heading(state);
-	print_guest(request, report);
+	print_guest(request->guest, report->guest, report->contradicted);
 	if (request->target)
 		print_target(request->target);
 	for (size_t i = 0; i < report->vcpu_count;) {

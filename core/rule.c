@@ -76,6 +76,12 @@ static uint64_t cleared_first(const struct xf_kvm *kvm, const struct xf_kvm_vcpu
 	return cleared;
 }
 
+/* What reaches the guest of an XSTATE_BV that is accepted. */
+static uint64_t loaded_of(const struct xf_kvm *kvm, uint64_t seen)
+{
+	return kvm->no_xsave ? XF_FPSSE : seen;
+}
+
 static struct xf_kvm_answer answer(enum xf_reason reason, uint64_t loaded, uint64_t dropped)
 {
 	return (struct xf_kvm_answer){ reason, loaded, dropped };
@@ -98,7 +104,7 @@ static struct xf_kvm_answer answer_as(const struct xf_kvm *kvm, enum xf_kvm_set 
 
 	if (reason != XF_REASON_NONE)
 		return answer(reason, 0, 0);
-	return answer(XF_REASON_NONE, kvm->no_xsave ? XF_FPSSE : seen.xstate_bv, cleared);
+	return answer(XF_REASON_NONE, loaded_of(kvm, seen.xstate_bv), cleared);
 }
 
 struct xf_kvm_answer xf_kvm_set(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
@@ -187,15 +193,55 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 			.outcome = XF_OUTCOME_REFUSED,
 			.reason = best.reason,
 			.blocked = blocked_by(&limits, seen, best.reason),
+			.dropped = 0,
+			.loaded = { 0, 0 },
 		};
 	}
 
 	struct xf_kvm_answer worst = answer_as(kvm, harsh_set, &harsh, head);
+	uint64_t least = head->xstate_bv & ~cleared_first(kvm, &harsh);
 
+	/* Every member is named: else clang would call memset for the rest. */
 	return (struct xf_prediction){
 		.outcome =
 			worst.reason == XF_REASON_NONE ? XF_OUTCOME_ACCEPTED : XF_OUTCOME_UNKNOWN,
+		.reason = XF_REASON_NONE,
+		.blocked = 0,
 		.dropped = best.dropped & ~(guest.known & ~guest.shown),
+		.loaded = { loaded_of(kvm, least), best.loaded },
+	};
+}
+
+/* What a leaky KVM adds: its mask is the host's default, which has all but AMX's tiles. */
+static uint64_t may_leak(const struct xf_kvm *kvm)
+{
+	return kvm->host & ~XF_XTILEDATA;
+}
+
+struct xf_bounds xf_predict_get(const struct xf_kvm *kvm, struct xf_guest guest,
+				struct xf_bounds in_use)
+{
+	guest = xf_guest_normal(guest);
+
+	const struct xf_kvm_vcpu kind = kindest_vcpu(guest);
+	const struct xf_kvm_vcpu harsh = harshest_vcpu(guest);
+	struct xf_kvm least = *kvm;
+	struct xf_kvm most = *kvm;
+
+	if (kvm->get == XF_GET_UNKNOWN) {
+		least.get = XF_GET_TRIMS_BARE;
+		most.get = XF_GET_LEAKS;
+	}
+	if (least.get == XF_GET_LEAKS)
+		in_use.least |= XF_PKRU;
+	if (most.get == XF_GET_LEAKS)
+		in_use.most |= may_leak(kvm);
+	/* What the guest's IA32_XFD disarms reads clear, and that is not known. */
+	if (kvm->xfd_clears)
+		in_use.least &= ~XF_XTILEDATA;
+	return (struct xf_bounds){
+		xf_kvm_get(&least, &harsh, in_use.least & kvm->host),
+		xf_kvm_get(&most, &kind, in_use.most & kvm->host),
 	};
 }
 

@@ -117,6 +117,12 @@ bool xf_kvm_takes_xcr0(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
 
 enum xf_outcome { XF_OUTCOME_UNKNOWN, XF_OUTCOME_ACCEPTED, XF_OUTCOME_REFUSED };
 
+/* A mask that is not known exactly: all of `least` is in it, and nothing beyond `most`. */
+struct xf_bounds {
+	uint64_t least;
+	uint64_t most;
+};
+
 struct xf_prediction {
 	enum xf_outcome outcome;
 	enum xf_reason reason; /* when refused for sure: the first reason KVM meets */
@@ -125,6 +131,8 @@ struct xf_prediction {
 	/* What is the guest's own, or may be, and the target, if it accepts, drops silently (hook).
 	 */
 	uint64_t dropped;
+	/* If it accepts: XSTATE_BV that reaches the guest. Empty when refused for sure. */
+	struct xf_bounds loaded;
 };
 
 /*
@@ -139,6 +147,15 @@ struct xf_prediction {
  */
 struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 				const struct xf_area_head *head);
+
+/*
+ * What KVM_GET_XSAVE puts into XSTATE_BV when a guest that has `in_use` in use is
+ * saved, with whatever is known of the guest and of the KVM. A KVM that leaks adds
+ * what its host has in use: PKRU for certain, which a host that has it never leaves
+ * in its initial state, and perhaps any other component but AMX's tiles.
+ */
+struct xf_bounds xf_predict_get(const struct xf_kvm *kvm, struct xf_guest guest,
+				struct xf_bounds in_use);
 
 /* "accepted", "refused", "unknown". */
 const char *xf_outcome_name(enum xf_outcome outcome);

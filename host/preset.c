@@ -111,15 +111,19 @@ const struct xf_preset *xf_preset(size_t i)
 /* They are few: the error for an unknown one names them all. */
 static struct xf_error *unknown_preset(const char *name, size_t len)
 {
+	struct xf_nearest nearest = xf_nearest(name, len);
 	char all[512] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < PRESETS; i++)
+	for (size_t i = 0; i < PRESETS; i++) {
+		xf_nearest_try(&nearest, presets[i].shown.name);
 		used += (size_t)snprintf(all + used, sizeof(all) - used, " %s",
 					 presets[i].shown.name);
+	}
 	_Static_assert(PRESETS * 24 < sizeof(all), "room for every name");
-	return xf_error_new(XF_ERR_USAGE, NULL, "unknown preset \"%.*s\"; there are:%s",
-			    xf_shown_length(len), name, all);
+	return xf_error_new(XF_ERR_USAGE, NULL,
+			    "unknown preset \"%.*s\"" XF_NEAREST_FORMAT "; there are:%s",
+			    xf_shown_length(len), name, XF_NEAREST_ARGS(&nearest), all);
 }
 
 static struct xf_error *find_preset(const char *name, size_t len, const struct preset **out)

@@ -161,6 +161,19 @@ struct xf_error *xf_host_to_json(const struct xf_host *host, char **out);
 
 void xf_host_free(struct xf_host *host);
 
+/* What QEMU does when its KVM refuses a vCPU's state. */
+enum xf_refusal {
+	XF_REFUSAL_UNKNOWN, /* one or the other */
+	XF_REFUSAL_RUNS_ON, /* up to 8.1: ignores it, the guest runs on with its registers lost */
+	XF_REFUSAL_EXITS,   /* from 8.2 on: exits, the state cannot be loaded */
+};
+
+/*
+ * By the version of the target's QEMU, where that is known; else `machine`, the
+ * state's machine type or NULL, tells the oldest QEMU that it can be.
+ */
+enum xf_refusal xf_refusal_at(const struct xf_host *target, const char *machine);
+
 struct xf_preset {
 	const char *name; /* "linux-6.2" */
 	const char *what; /* one line: which kernels behave so */
@@ -250,6 +263,12 @@ struct xf_problem {
 const struct xf_problem *xf_problem(size_t i);
 const struct xf_problem *xf_problem_by_code(const char *code);
 
+/*
+ * The code of a finding, the name of a component or of a preset that is nearest to a
+ * misspelt word, or NULL when none is near. It lives for ever.
+ */
+const char *xf_nearest_name(const char *word);
+
 /* One problem seen in one vCPU. */
 struct xf_finding {
 	const struct xf_problem *problem;
@@ -302,6 +321,72 @@ struct xf_report {
 struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence *guest,
 			  const struct xf_host *target, uint64_t only, struct xf_report **out);
 void xf_report_free(struct xf_report *report);
+
+/* ---- Journeys ---- */
+
+/* One vCPU on one hop: saved on one host, loaded on the next. */
+struct xf_vcpu_hop {
+	struct xf_bounds saved;	       /* XSTATE_BV, as the host that it leaves saves it */
+	struct xf_bounds sent;	       /* the same, behind a repair */
+	struct xf_judgement judgement; /* of all that may be in `sent`, for the host ahead */
+	/* KVM_SET_XSAVE. Where the outcome is unknown for what may have leaked, `reason` and
+	   `blocked` are those that it would be refused for. */
+	struct xf_prediction prediction;
+	enum xf_outcome outcome;       /* KVM_SET_XSAVE and KVM_SET_XCRS, of `sent` */
+	enum xf_outcome outcome_fixed; /* and after a repair */
+	uint64_t drop;		  /* what a repair of `sent` takes out, as far as it is there */
+	struct xf_bounds arrives; /* in use behind the hop, as far as it is accepted */
+	uint64_t superfluous;	  /* what of that may be there and is not the guest's */
+	/* The guest's own that it was saved without, perhaps (5.17: even x87 and SSE). */
+	uint64_t unsaved;
+	/* The guest's own, or what may be, that it loses here: to a QEMU that runs on after a
+	   refusal, or to a kernel that takes PKRU out. */
+	uint64_t loses;
+	bool wiped; /* it runs on with lost registers, from this hop or an earlier one */
+	size_t finding_count;
+	struct xf_finding *findings; /* those that are certain */
+};
+
+struct xf_hop {
+	bool reached;		 /* false: the journey has ended before */
+	bool repaired;		 /* a repair was made before this hop */
+	enum xf_outcome outcome; /* of the worst vCPU, as sent */
+	enum xf_outcome outcome_fixed;
+	enum xf_refusal refusal; /* what QEMU does there with one that is refused */
+	struct xf_vcpu_hop *vcpus;
+};
+
+/* A journey over several hosts, once as saved, once repaired where that is needed. */
+struct xf_journey {
+	struct xf_guest guest; /* the evidence used, as xf_guest_normal gives it */
+	bool contradicted;     /* the evidence was set aside */
+	/* In use at the start, although the first host would not have saved it. */
+	uint64_t unexpected;
+	size_t hop_count; /* one less than there are hosts */
+	size_t vcpu_count;
+	struct xf_hop *as_saved;
+	struct xf_hop *repaired;
+	enum xf_outcome outcome; /* accepted: on every hop */
+	enum xf_outcome outcome_repaired;
+	/* As saved, every hop is accepted, and nothing of the guest's is lost or missing on one;
+	   nor does what is known contradict itself. */
+	bool sound;
+};
+
+/*
+ * Predicts a journey hop by hop; `hosts` are in the order of travel, at least two.
+ * The first is the one that saved `state`. `state` NULL: `in_use` is what one vCPU has
+ * in use on the first host, besides the host's own PKRU. A repair before a hop drops
+ * what is superfluous, where the host ahead would not take the state as it is.
+ *
+ * As saved, the journey ends where a state is refused, unless QEMU runs on with it.
+ * Repaired, it ends there in any case. Where the answer is unknown, it goes on as if
+ * the state were accepted.
+ */
+struct xf_error *xf_route(const struct xf_state *state, uint64_t in_use,
+			  const struct xf_evidence *guest, const struct xf_host *const *hosts,
+			  size_t host_count, struct xf_journey **out);
+void xf_journey_free(struct xf_journey *journey);
 
 /* ---- Repair ---- */
 

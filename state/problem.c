@@ -3,8 +3,9 @@
  * Every kind of finding, one row each. 1xx: the state itself. 2xx: the state and
  * a target. A code is never reused for something else.
  */
-#include <strings.h>
+#include <string.h>
 
+#include "host/nearest.h"
 #include "state/problem.h"
 
 static const struct xf_problem problems[] = {
@@ -127,4 +128,17 @@ const struct xf_problem *xf_problem_by_code(const char *code)
 		if (strcasecmp(problems[i].code, code) == 0)
 			return &problems[i];
 	return NULL;
+}
+
+const char *xf_nearest_name(const char *word)
+{
+	struct xf_nearest nearest = xf_nearest(word, strlen(word));
+
+	for (size_t i = 0; i < XF_PROBLEMS; i++)
+		xf_nearest_try(&nearest, problems[i].code);
+	xf_for_each_bit (bit, XF_DEFINED)
+		xf_nearest_try(&nearest, xf_component(bit)->name);
+	for (size_t i = 0; xf_preset(i); i++)
+		xf_nearest_try(&nearest, xf_preset(i)->name);
+	return nearest.best;
 }

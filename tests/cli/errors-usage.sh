@@ -15,7 +15,7 @@ no_output
 grep -q '^usage: xferry VERB' "$said/err" || die 'no verb at all: no usage'
 
 # Options.
-for verb in check fix undo probe explain; do
+for verb in check fix undo probe route explain; do
 	fails 16 "^xferry $verb: it has no option '--bogus'; see 'xferry $verb --help'$" \
 		$verb --bogus vm
 	fails 16 "^xferry $verb: it has no option '-x'" $verb -x vm
@@ -47,8 +47,15 @@ fails 16 'name one undo file' undo
 fails 16 'name one undo file' undo one two
 fails 16 "it takes no argument 'vm'; see 'xferry probe --help'" probe vm
 fails 16 "it takes no argument 'local'" probe --json local
-fails 16 "'nothing' is no finding and no state component" explain nothing
-fails 16 "'' is no finding and no state component" explain ''
+no_word='is no finding, no state component and no preset'
+fails 16 "'nothing' $no_word; see" explain nothing
+fails 16 "'' $no_word; see" explain ''
+fails 16 "'XF110' $no_word; the nearest name is 'XF101'" explain XF110
+fails 16 "'pkruu' $no_word; the nearest name is 'pkru'" explain pkruu
+fails 16 "'linux-6.3' $no_word; the nearest name is 'linux-6.2'" explain linux-6.3
+fails 16 'unknown state component "nothing"' explain preset:pve-7,-nothing
+fails 16 'unknown preset "linux-6.3"; the nearest name is "linux-6.2"' explain preset:linux-6.3
+fails 16 "$no_word" explain "linux-6.2$(printf '%0200d' 0)"
 fails 16 'either -o FILE or --in-place' fix --cpu qemu64 vm
 fails 16 'either -o FILE or --in-place' fix --cpu qemu64 --in-place -o copy vm
 fails 16 '--undo-file belongs to --in-place' fix --cpu qemu64 -o copy --undo-file undo vm
@@ -71,7 +78,9 @@ fails 16 'unknown state component "pkruu"; the nearest name is "pkru"' check --e
 fails 16 'no state component named' check --exposed '' vm
 fails 16 'unknown state component "0xg"' check --only 0xg vm
 fails 16 'unknown state component' fix --in-place --cpu qemu64 --only everything vm
-fails 16 'unknown preset "linux-1.0"; there are: .*linux-6\.6' check --to preset:linux-1.0 vm
+fails 16 'unknown preset "linux-1.0".*; there are: .*linux-6\.6' check --to preset:linux-1.0 vm
+fails 16 'unknown preset "linux-6.66"; the nearest name is "linux-6.6"; there are: ' \
+	check --to preset:linux-6.66 vm
 fails 16 'unknown state component "pkuu"' check --to preset:linux-6.6,-pkuu vm
 fails 16 'every host has x87 and SSE' check --to preset:linux-6.6,-sse vm
 fails 16 'does not know it' check --to preset:linux-5.10,+amx vm

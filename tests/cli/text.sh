@@ -165,7 +165,7 @@ says 'XF101'
 echo 'ok found by'
 
 # Help, versions, explanations.
-for verb in check fix undo explain; do
+for verb in check fix undo probe route explain; do
 	run 0 $verb --help
 	no_error
 	says "^usage: xferry $verb "
@@ -177,7 +177,7 @@ says '^  -o, --output FILE '
 run 0 check --help no-such-file --cpu a --exposed b
 for option in --help -h; do
 	run 0 $option
-	for verb in check fix undo explain; do
+	for verb in check fix undo probe route explain; do
 		says "^  $verb "
 	done
 done
@@ -203,6 +203,16 @@ says 'together   XTILEDATA'
 says 'bit        11 of IA32_XSS'
 says 'never in KVM'
 says 'needs      AVX'
+run 0 explain linux-6.2 preset:pve-7,-pku linux-6.1.162
+says '^preset:linux-6\.2: 6\.1 to 6\.1\.59'
+says '^  saves      all that is in use, shown or not: it leaks$'
+says '^  accepts    only what the guest was shown: strict$'
+says '^  holds      x87 SSE AVX opmask ZMM_Hi256 Hi16_ZMM$'
+says "AMX tiles, without a word, that the guest's XFD disarms"
+run 0 explain linux-5.17 linux-5.10 pve-9
+says 'only what the guest was shown, even of x87 and SSE: strict'
+says '^  header     XCOMP_BV and reserved bytes are not looked at'
+says '^  drops      PKRU, without a word'
 run 16 explain XF101 nothing
 says '^XF101: '
 one_error "'nothing' is no finding"

@@ -310,16 +310,25 @@ static void expect_prediction(const struct xf_kvm *kvm, struct xf_guest guest,
 	assert_int_equal(got.reason, want.reason);
 	assert_true(got.blocked == want.blocked);
 	assert_true(got.dropped == want.dropped);
+	if (got.outcome == XF_OUTCOME_REFUSED)
+		assert_true(got.loaded.least == 0 && got.loaded.most == 0);
 }
 
 static const struct xf_prediction accepted = { .outcome = XF_OUTCOME_ACCEPTED };
 static const struct xf_prediction unknown = { .outcome = XF_OUTCOME_UNKNOWN };
 
-static const struct xf_prediction drops_own = { XF_OUTCOME_ACCEPTED, XF_REASON_NONE, 0, XF_PKRU };
+static const struct xf_prediction drops_own = {
+	.outcome = XF_OUTCOME_ACCEPTED,
+	.dropped = XF_PKRU,
+};
 
 static struct xf_prediction refused(enum xf_reason reason, uint64_t blocked)
 {
-	return (struct xf_prediction){ XF_OUTCOME_REFUSED, reason, blocked, 0 };
+	return (struct xf_prediction){
+		.outcome = XF_OUTCOME_REFUSED,
+		.reason = reason,
+		.blocked = blocked,
+	};
 }
 
 static void test_predict(void **state)
@@ -366,6 +375,72 @@ static void test_predict_unknown(void **state)
 	expect_prediction(&bare, qemu64, in_use(0), accepted);
 }
 
+static void expect_bounds(struct xf_bounds got, uint64_t least, uint64_t most)
+{
+	assert_int_equal(got.least, least);
+	assert_int_equal(got.most, most);
+}
+
+static struct xf_bounds loaded(const struct xf_kvm *kvm, struct xf_guest guest, uint64_t xstate_bv)
+{
+	struct xf_area_head head = in_use(xstate_bv);
+
+	return xf_predict(kvm, guest, &head).loaded;
+}
+
+/* What arrives. */
+static void test_predict_loaded(void **state)
+{
+	struct xf_kvm hook_and_pku = hook;
+
+	(void)state;
+	expect_bounds(loaded(&fixed, qemu64, 0x207), 0x207, 0x207);
+	expect_bounds(loaded(&strict, with_avx, 0x7), 0x7, 0x7);
+	expect_bounds(loaded(&no_pku, qemu64, 0x207), 0, 0);
+	expect_bounds(loaded(&no_xsave, qemu64, 0x1), 0x3, 0x3);
+	expect_bounds(loaded(&hook, qemu64, 0x207), 0x7, 0x7);
+	/* The hook spares the PKRU of a guest that was shown it: of this one that is not known. */
+	hook_and_pku.host = 0x207;
+	expect_bounds(loaded(&hook_and_pku, with_pku, 0x207), 0x207, 0x207);
+	expect_bounds(loaded(&hook_and_pku, XF_GUEST_UNKNOWN, 0x207), 0x7, 0x207);
+	/* Refused or not, nobody knows; if not, this is what arrives. */
+	expect_bounds(loaded(&strict, XF_GUEST_UNKNOWN, 0x207), 0x207, 0x207);
+}
+
+static struct xf_bounds saved(const struct xf_kvm *kvm, struct xf_guest guest, uint64_t used)
+{
+	return xf_predict_get(kvm, guest, (struct xf_bounds){ used, used });
+}
+
+static void test_predict_get(void **state)
+{
+	struct xf_kvm any = fixed;
+	struct xf_kvm leaky_avx512 = leaky;
+	const struct xf_guest with_amx = { 0x602e7, ~UINT64_C(0) };
+
+	(void)state;
+	expect_bounds(saved(&fixed, qemu64, 0x207), 0x3, 0x3);
+	expect_bounds(saved(&fixed, with_avx, 0x207), 0x7, 0x7);
+	/* What a host lacks cannot be in use there. */
+	expect_bounds(saved(&no_pku, with_pku, 0x207), 0x7, 0x7);
+	expect_bounds(saved(&fixed, XF_GUEST_UNKNOWN, 0x207), 0x3, 0x207);
+	expect_bounds(saved(&fixed, minus_pku, 0x207), 0x3, 0x7);
+	/* Leaky: its own PKRU, and perhaps more of its own. */
+	expect_bounds(saved(&leaky, qemu64, 0x3), 0x203, 0x207);
+	expect_bounds(saved(&leaky, qemu64, 0x207), 0x207, 0x207);
+	leaky_avx512.host = 0x600e7;
+	expect_bounds(saved(&leaky_avx512, qemu64, 0x1), 0x1, 0x200e7);
+	/* 5.17: a guest without XSAVE may lose even x87 and SSE. */
+	expect_bounds(saved(&bare, qemu64, 0x3), 0, 0x3);
+	expect_bounds(saved(&bare, with_avx, 0x7), 0x7, 0x7);
+	any.get = XF_GET_UNKNOWN;
+	expect_bounds(saved(&any, with_avx, 0x7), 0x7, 0x207);
+	expect_bounds(saved(&any, qemu64, 0x3), 0, 0x207);
+	expect_bounds(saved(&no_xsave, qemu64, 0x1), 0x3, 0x3);
+	/* The tiles may be disarmed by the guest's XFD. */
+	expect_bounds(saved(&amx, with_amx, 0x602e7), 0x202e7, 0x602e7);
+}
+
 static void test_outcome_names(void **state)
 {
 	(void)state;
@@ -390,6 +465,8 @@ int main(void)
 		cmocka_unit_test(test_takes_xcr0),
 		cmocka_unit_test(test_predict),
 		cmocka_unit_test(test_predict_unknown),
+		cmocka_unit_test(test_predict_loaded),
+		cmocka_unit_test(test_predict_get),
 		cmocka_unit_test(test_outcome_names),
 	};
 

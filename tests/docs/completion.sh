@@ -54,7 +54,7 @@ among() {
 
 complete -p xferry | grep -q -- '-F _xferry xferry' || die "it is not registered"
 
-offers 'xferry ' check fix undo probe explain --help --version
+offers 'xferry ' check fix undo probe route explain --help --version
 offers 'xferry c' check
 offers 'xferry check --c' --cpu --cpuid
 offers 'xferry undo -' -h --help
@@ -83,6 +83,16 @@ offers 'xferry check --to preset:linux-6.2' linux-6.2
 offers 'xferry check --to=preset:linux-6.2' linux-6.2
 offers 'xferry check --to preset:linux-6.2,-pk' linux-6.2,-pkru
 offers 'xferry check --cpu max --from preset:linux-6.2,-opm' linux-6.2,-opmask
+offers 'xferry check --to preset:linux-6.2,-pku,+xtilec' linux-6.2,-pku,+xtilecfg
+offers 'xferry check --to preset:linux-6.2,-xs' linux-6.2,-xsave
+offers 'xferry check --to preset:linux-6.2,q' linux-6.2,qemu=
+among 'xferry explain linux-6' linux-6.2 linux-6.12
+offers 'xferry route vm.q' vm.qevm vm.qevm.xfundo
+offers 'xferry route vm.qevm preset:linux-6.2' linux-6.2
+offers 'xferry route --cpu qemu64 vm.q' vm.qevm vm.qevm.xfundo
+offers 'xferry route --cpu=qemu64 vm.qevm preset:pve-7 pre' preset:
+offers 'xferry route vm.qevm --json preset:pve-7 preset:linux-6.2,-pk' linux-6.2,-pkru
+offers 'xferry route --exposed x87 - preset:pve-8-6.8,+xtiled' pve-8-6.8,+xtiledata
 offers 'xferry fix --only pk' pkru
 offers 'xferry fix --only=pk' pkru
 offers 'xferry check --exposed x87,ss' x87,sse

@@ -118,6 +118,25 @@ check_json() {
 	rm json.qevm
 }
 
+# The same of a journey: of two ways, with and without a repair, and of one from a mask.
+check_route_json() {
+	sample leaky-pc-qemu64.qevm json.qevm
+	{
+		"$XFERRY" route --json --cpu qemu64 json.qevm preset:pve-7 preset:linux-6.2 \
+			preset:debian-13 || true
+		"$XFERRY" route --json 0x207 preset:pve-7 preset:debian-13 || true
+		"$XFERRY" route --json ./nowhere preset:pve-7 preset:debian-13 2>/dev/null || true
+	} | jq -r '[paths | map(select(type == "string")) | .[-1]] | .[]' | sort -u >"$said/due"
+	section xferry-route.1 JSON >"$said/json"
+	# Keys begin a line; those of hosts are told in one sentence.
+	{
+		grep -E '^ +[a-z0-9_]+(, [a-z0-9_]+)*$' "$said/json" | tr ',' '\n'
+		printf '%s\n' name kernel supported get set
+	} | tr -d ' ' | sort -u >"$said/got"
+	same "keys of the JSON in xferry-route(1)"
+	rm json.qevm
+}
+
 check_functions() {
 	grep -oE '^	xf_[a-z0-9_]+' "$SOURCE/libxferry.map" | tr -d '\t' | sort >"$said/due"
 	section libxferry.3 FUNCTIONS | grep -oE '\bxf_[a-z0-9_]+' | sort -u >"$said/got"
@@ -157,7 +176,7 @@ check_examples() {
 	done
 }
 
-for verb in check fix undo probe explain; do
+for verb in check fix undo probe route explain; do
 	check_options "$verb"
 done
 check_verbs
@@ -166,6 +185,7 @@ check_presets
 check_profiles
 check_profile_keys
 check_json
+check_route_json
 check_functions
 check_references
 check_examples

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Nothing that is there to be run is forgotten: each case of the command, each script of
+# Nothing that is there to be run is forgotten: each case of the command, each route, each script of
 # the tests and of the house is named in its meson.build.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,6 +15,13 @@ for case in tests/cli/cases/*/; do
 	named_in "$name" tests/cli/meson.build "$case"
 	for file in args state status expected; do
 		[ -f "$case$file" ] || complain "$case has no $file"
+	done
+	count=$((count + 1))
+done
+for route in tests/cli/routes/*/; do
+	named_in "$(basename "$route")" tests/cli/meson.build "$route"
+	for file in args status expected.json expected.txt; do
+		[ -f "$route$file" ] || complain "$route has no $file"
 	done
 	count=$((count + 1))
 done

@@ -36,6 +36,14 @@ rule.c%kvm->set : XF_SET_GUEST_BARE%kvm->set : XF_SET_GUEST%prediction-is-sound
 rule.c%guest.shown . ~guest.known%guest.shown%prediction-is-sound
 rule.c%fresh_vcpu(guest.shown \& ~XF_FPSSE ? guest.shown : 0)%fresh_vcpu(guest.shown)%prediction-is-sound
 rule.c%harsh_set = set_known ? kvm->set : %harsh_set = %prediction-is-sharp
+rule.c%uint64_t least = head->xstate_bv \& ~cleared_first(kvm, \&harsh)%uint64_t least = head->xstate_bv%prediction-is-sound
+rule.c%in_use.least .= XF_PKRU%in_use.least |= XF_PKRU | XF_AVX%saved-is-within-bounds
+rule.c%in_use.most .= may_leak(kvm)%in_use.most |= XF_PKRU%saved-is-within-bounds
+rule.c%least.get = XF_GET_TRIMS_BARE%least.get = XF_GET_TRIMS%saved-is-within-bounds
+rule.c%most.get = XF_GET_LEAKS%most.get = XF_GET_TRIMS%saved-is-within-bounds
+rule.c%in_use.least \&= ~XF_XTILEDATA%%saved-is-within-bounds
+rule.c%xf_kvm_get(\&most, \&kind, in_use.most \& kvm->host)%xf_kvm_get(\&most, \&harsh, in_use.most \& kvm->host)%saved-is-within-bounds
+area.c%if (head->xstate_bv \& ~limits->host)%if (~head->xstate_bv \& XF_X87)%more-is-refused-sooner
 rule.c%return guest . XF_FPSSE%return guest%repaired-is-taken
 rule.c%in_use \&= ~XF_SUPERVISOR%in_use \&= ~XF_PT%get-is-within-use
 rule.c%guest : guest . XF_FPSSE%guest : guest%get-is-within-use

@@ -20,8 +20,11 @@ void proof(const struct proof_case *c)
 	CLAIM(predicted.outcome != XF_OUTCOME_ACCEPTED || answer.reason == XF_REASON_NONE);
 	CLAIM(predicted.outcome != XF_OUTCOME_REFUSED || answer.reason != XF_REASON_NONE);
 	CLAIM((predicted.outcome == XF_OUTCOME_REFUSED) == (predicted.reason != XF_REASON_NONE));
-	if (answer.reason == XF_REASON_NONE)
+	if (answer.reason == XF_REASON_NONE) {
 		CLAIM((predicted.dropped & ~answer.dropped) == 0);
+		CLAIM((predicted.loaded.least & ~answer.loaded) == 0);
+		CLAIM((answer.loaded & ~predicted.loaded.most) == 0);
+	}
 	/* Of several reasons it names the one that no truth takes away, asked last of them. */
 	if (predicted.outcome == XF_OUTCOME_REFUSED)
 		CLAIM(answer.reason <= predicted.reason);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One vCPU judged: findings, remedies, and what a target answers. */
+#include "state/judge.h"
+
+#define CR4_PKE ((uint64_t)1 << 22)
+
+/* QEMU rebuilds the area from the stream: the header has XSTATE_BV, all else is 0. */
+static struct xf_area_head rebuilt_head(const struct xf_vcpu *vcpu)
+{
+	return (struct xf_area_head){
+		.xstate_bv = vcpu->xstate_bv.value,
+		.mxcsr = (uint32_t)vcpu->mxcsr.value,
+	};
+}
+
+/* KVM lets a guest enable only what it was shown, so this is proof of being shown. */
+static uint64_t enabled_by_guest(const struct xf_vcpu *vcpu)
+{
+	uint64_t enabled = vcpu->xcr0.value;
+
+	if (vcpu->cr4.value & CR4_PKE)
+		enabled |= XF_PKRU;
+	return xf_widen(enabled);
+}
+
+struct xf_known xf_known_of(const struct xf_vcpu *vcpus, size_t count,
+			    const struct xf_evidence *evidence)
+{
+	struct xf_guest told = xf_guest_normal(evidence ? evidence->guest : XF_GUEST_UNKNOWN);
+	uint64_t enabled = 0;
+
+	for (size_t i = 0; i < count; i++)
+		enabled |= enabled_by_guest(&vcpus[i]);
+
+	bool contradicted = enabled & told.known & ~told.shown;
+
+	if (contradicted)
+		told = xf_guest_normal(XF_GUEST_UNKNOWN);
+	return (struct xf_known){
+		.evidence = evidence,
+		.told = told,
+		.guest = { told.shown | enabled, told.known | enabled },
+		.contradicted = contradicted,
+	};
+}
+
+struct xf_judged xf_judged_of(const struct xf_vcpu *vcpu, const struct xf_known *known,
+			      const struct xf_host *target, uint64_t only)
+{
+	return (struct xf_judged){
+		.known = known,
+		.target = target,
+		.head = rebuilt_head(vcpu),
+		.xcr0 = vcpu->xcr0.value,
+		.enabled = enabled_by_guest(vcpu),
+		.only = only,
+	};
+}
+
+/* What this vCPU has enabled although the evidence says that the guest was never shown it. */
+static uint64_t contradiction(const struct xf_judged *c)
+{
+	struct xf_guest guest;
+
+	if (!c->known->evidence)
+		return 0;
+	guest = xf_guest_normal(c->known->evidence->guest);
+	return c->enabled & guest.known & ~guest.shown;
+}
+
+static bool takes_xcr0(const struct xf_judged *c, const struct xf_kvm *kvm)
+{
+	/* What is not known to be hidden was shown, or the guest could not have enabled it. */
+	struct xf_kvm_vcpu vcpu = {
+		.cpuid = c->known->guest.shown | ~c->known->guest.known,
+		.cpuid_set = true,
+	};
+
+	return kvm->no_xsave || xf_kvm_takes_xcr0(kvm, &vcpu, c->xcr0);
+}
+
+/* What a VMM that puts XSAVE and XCR0 is answered, with XSTATE_BV as given. */
+static enum xf_outcome outcome(const struct xf_judged *c, const struct xf_kvm *kvm,
+			       uint64_t xstate_bv)
+{
+	struct xf_area_head head = c->head;
+
+	head.xstate_bv = xstate_bv;
+	if (!takes_xcr0(c, kvm))
+		return XF_OUTCOME_REFUSED;
+	return xf_predict(kvm, c->known->guest, &head).outcome;
+}
+
+/* Whether the present kernel's behaviour on the target's CPU would not refuse. */
+static bool newer_kernel_helps(const struct xf_judged *c)
+{
+	struct xf_kvm kvm = c->target->kvm;
+
+	kvm.set = XF_SET_HOST;
+	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;
+}
+
+/* What helps when the target refuses `components` and nobody drops them. */
+static unsigned int target_remedies(const struct xf_judged *c, uint64_t components)
+{
+	uint64_t host = c->target->kvm.host;
+	unsigned int remedies = 0;
+
+	if (components & ~host)
+		remedies |= XF_REMEDY_OTHER_HOST;
+	if ((components & host) && newer_kernel_helps(c))
+		remedies |= XF_REMEDY_KERNEL;
+	return remedies;
+}
+
+static unsigned int superfluous_remedies(const struct xf_judged *c, const struct xf_verdict *v)
+{
+	uint64_t blocked = v->judgement.superfluous & v->prediction.blocked;
+	unsigned int remedies = v->drop ? XF_REMEDY_DROP : 0;
+
+	if (!blocked)
+		return remedies;
+	if (blocked & c->target->kvm.host)
+		remedies |= XF_REMEDY_SHOW;
+	return remedies | target_remedies(c, blocked);
+}
+
+static void add(struct xf_verdict *v, enum xf_problem_id id, uint64_t components,
+		unsigned int remedies)
+{
+	v->found[v->count++] = (struct xf_finding){
+		.problem = xf_problem_by_id(id),
+		.components = components,
+		.remedies = remedies,
+	};
+}
+
+/* Findings that need no target. */
+static void find_in_state(const struct xf_judged *c, struct xf_verdict *v)
+{
+	const struct xf_evidence *evidence = c->known->evidence;
+	uint64_t contrary = contradiction(c);
+
+	if (v->judgement.superfluous)
+		add(v, XF_PROBLEM_SUPERFLUOUS, v->judgement.superfluous,
+		    superfluous_remedies(c, v));
+	/* A guest that was shown all its host had cannot have been shown less than it saved. */
+	if (v->judgement.undecided && !(evidence && evidence->all_of_host))
+		add(v, XF_PROBLEM_NO_EVIDENCE, v->judgement.undecided, XF_REMEDY_EVIDENCE);
+	if (contrary)
+		add(v, XF_PROBLEM_CONTRADICTION, contrary, XF_REMEDY_EVIDENCE);
+}
+
+/* It depends on the guest having XSAVE at all, which the masks do not tell. */
+static bool may_refuse_fpsse(const struct xf_judged *c, const struct xf_prediction *p)
+{
+	return c->target->kvm.set == XF_SET_GUEST_BARE && p->outcome == XF_OUTCOME_UNKNOWN &&
+	       (c->known->guest.known & XF_USER) == XF_USER && c->known->guest.shown == XF_FPSSE;
+}
+
+/* What of XCR0 the host lacks; all of it when no host would take it, as SSE's lack under AVX. */
+static uint64_t refused_xcr0(const struct xf_judged *c)
+{
+	uint64_t beyond = c->xcr0 & ~c->target->kvm.host;
+
+	return beyond ? beyond : c->xcr0;
+}
+
+/* What is not known: of the guest, of the target's KVM, or both. */
+static unsigned int unknown_remedies(const struct xf_judged *c, const struct xf_verdict *v)
+{
+	bool kvm_known = c->target->kvm.set != XF_SET_UNKNOWN;
+	bool own_refused = kvm_known && !v->judgement.superfluous;
+
+	return (v->judgement.undecided || own_refused ? XF_REMEDY_EVIDENCE : 0) |
+	       (kvm_known ? 0 : XF_REMEDY_PROFILE);
+}
+
+/* Findings about the target. */
+static void find_at_target(const struct xf_judged *c, struct xf_verdict *v)
+{
+	const struct xf_prediction *p = &v->prediction;
+	uint64_t lost = v->judgement.lost & ~p->dropped;
+	uint64_t undecided = v->judgement.undecided & p->blocked;
+	uint64_t missing = v->judgement.missing & ~v->judgement.lost;
+	uint64_t doubtful = v->judgement.superfluous | v->judgement.undecided;
+
+	if (lost)
+		add(v, XF_PROBLEM_LOST, lost, XF_REMEDY_OTHER_HOST);
+	if (missing)
+		add(v, XF_PROBLEM_MISSING, missing, XF_REMEDY_OTHER_HOST | XF_REMEDY_HIDE);
+	if (undecided)
+		add(v, XF_PROBLEM_BLOCKED, undecided,
+		    XF_REMEDY_EVIDENCE | target_remedies(c, undecided));
+	if (may_refuse_fpsse(c, p))
+		add(v, XF_PROBLEM_FPSSE, c->head.xstate_bv & XF_FPSSE, XF_REMEDY_KERNEL);
+	if (p->reason == XF_REASON_MXCSR || p->reason == XF_REASON_NO_XSAVE_MXCSR)
+		add(v, XF_PROBLEM_MXCSR, XF_SSE, 0);
+	if (!takes_xcr0(c, &c->target->kvm))
+		add(v, XF_PROBLEM_XCR0, refused_xcr0(c), XF_REMEDY_OTHER_HOST);
+	if (p->dropped)
+		add(v, XF_PROBLEM_HOOK, p->dropped,
+		    XF_REMEDY_OTHER_HOST |
+			    (p->dropped & ~c->known->guest.known ? XF_REMEDY_EVIDENCE : 0));
+	/* Some refuse even x87 and SSE: who knows nothing of a KVM cannot rule that out. */
+	if (v->outcome == XF_OUTCOME_UNKNOWN && (doubtful || !may_refuse_fpsse(c, p)))
+		add(v, XF_PROBLEM_UNKNOWN, doubtful ? doubtful : c->head.xstate_bv & XF_FPSSE,
+		    unknown_remedies(c, v));
+}
+
+void xf_judge_vcpu(const struct xf_judged *c, struct xf_verdict *v)
+{
+	uint64_t state = c->head.xstate_bv;
+
+	*v = (struct xf_verdict){ .outcome = XF_OUTCOME_UNKNOWN };
+	v->judgement =
+		xf_judge(state, c->known->guest, c->target ? c->target->kvm.host : UINT64_MAX);
+	v->drop = xf_droppable(state, c->known->guest, c->only);
+	if (c->target) {
+		v->prediction = xf_predict(&c->target->kvm, c->known->guest, &c->head);
+		v->outcome = outcome(c, &c->target->kvm, state);
+	}
+	find_in_state(c, v);
+	if (c->target)
+		find_at_target(c, v);
+}
+
+enum xf_outcome xf_worst(enum xf_outcome a, enum xf_outcome b)
+{
+	if (a == XF_OUTCOME_REFUSED || b == XF_OUTCOME_REFUSED)
+		return XF_OUTCOME_REFUSED;
+	if (a == XF_OUTCOME_UNKNOWN || b == XF_OUTCOME_UNKNOWN)
+		return XF_OUTCOME_UNKNOWN;
+	return XF_OUTCOME_ACCEPTED;
+}

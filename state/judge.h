@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The judgement of one vCPU for one target: what check makes a report of, and route a hop. */
+#ifndef XF_STATE_JUDGE_H
+#define XF_STATE_JUDGE_H
+
+#include "state/format.h"
+#include "state/problem.h"
+
+/* What is known of a guest: the same for all of its vCPUs. */
+struct xf_known {
+	const struct xf_evidence *evidence; /* as it was given, or NULL */
+	struct xf_guest told;		    /* what it tells; nothing when it is set aside */
+	struct xf_guest guest; /* with what any vCPU has enabled, which it was shown then */
+	bool contradicted;     /* the evidence was set aside */
+};
+
+struct xf_known xf_known_of(const struct xf_vcpu *vcpus, size_t count,
+			    const struct xf_evidence *evidence);
+
+/* One vCPU to be judged. */
+struct xf_judged {
+	const struct xf_known *known;
+	const struct xf_host *target; /* or NULL */
+	struct xf_area_head head;     /* of the area that QEMU will build */
+	uint64_t xcr0;
+	uint64_t enabled; /* what it has enabled, in XCR0 or by CR4.PKE */
+	uint64_t only;	  /* what may be dropped */
+};
+
+struct xf_judged xf_judged_of(const struct xf_vcpu *vcpu, const struct xf_known *known,
+			      const struct xf_host *target, uint64_t only);
+
+/* What the judgement comes to: of the state as it stands, or of the repaired one. */
+struct xf_verdict {
+	struct xf_judgement judgement;
+	struct xf_prediction prediction;
+	enum xf_outcome outcome; /* of KVM_SET_XSAVE and KVM_SET_XCRS */
+	uint64_t drop;
+	struct xf_finding found[XF_PROBLEMS]; /* room for every problem */
+	size_t count;
+};
+
+void xf_judge_vcpu(const struct xf_judged *judged, struct xf_verdict *out);
+
+/* A state is loaded whole or not at all, so its worst vCPU speaks for it. */
+enum xf_outcome xf_worst(enum xf_outcome a, enum xf_outcome b);
+
+#endif
