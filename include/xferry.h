@@ -24,7 +24,7 @@
  * inside an object live as long as the object. Nothing here prints or exits.
  * Objects are not locked: share one between threads only to read.
  *
- * The pure part (component table, layouts, areas, the rule) is in the four
+ * The pure part (component table, layouts, areas, the rule, a vCPU) is in the five
  * headers of core/: no allocation, no I/O, usable inside a VMM.
  */
 #ifndef XFERRY_H
@@ -34,6 +34,7 @@
 #include "core/component.h"
 #include "core/layout.h"
 #include "core/rule.h"
+#include "core/vcpu.h"
 
 #ifdef __cplusplus
 extern "C" {
