@@ -76,20 +76,20 @@ def _debian(row, name, version, suite, packages):
 
 
 def expand(row):
-    """The names a row stands for: {name: how to choose among candidates}."""
+    """The names a row stands for: one, or NAME=VERSION for each kernel there is."""
     if row.own or row.take != 'all':
         return [row.name]
-    return [f'{row.name}/{version}' for version, _, packages in debian.candidates(row)
+    return [f'{row.name}={version}' for version, _, packages in debian.candidates(row)
             if not isinstance(packages, str)]
 
 
 def _choose(row, name):
     found = debian.candidates(row)
-    wanted = name.partition('/')[2]
+    wanted = name.partition('=')[2]
     if wanted:
         chosen = [one for one in found if one[0] == wanted]
     elif row.take == 'all':
-        raise LabError(f'kernel {row.name} is many; one is {row.name}/VERSION')
+        raise LabError(f'kernel {row.name} is many; one is {row.name}=VERSION')
     else:
         whole = [one for one in found if not isinstance(one[2], str)] or found
         chosen = whole[-1:] if row.take == 'newest' else whole[:1]
@@ -100,7 +100,7 @@ def _choose(row, name):
 
 def get(matrix, name):
     """The kernel of that name; it is fetched or built when it is not there."""
-    row = matrix.kernel(name.partition('/')[0])
+    row = matrix.kernel(name.partition('=')[0])
     if row.own:
         return _own(matrix, row)
     return _debian(row, name, *_choose(row, name))
