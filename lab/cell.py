@@ -75,7 +75,7 @@ class Report:
 
     def output(self, name):
         """(what a program printed, how it ended); None when it did not end."""
-        found = re.search(rf'^== begin {name}\n(.*?)^== end {name} (.*)$', self.text,
+        found = re.search(rf'^== begin {name}\n(.*?)^== end {name} ([^\n]*)$', self.text,
                           re.M | re.S)
         return (found[1], found[2]) if found else None
 
@@ -86,13 +86,12 @@ def _json(report, name, fine, machine):
     if not got:
         raise machine.error(f'{name} did not end')
     text, end = got
+    if end not in fine:
+        raise machine.error(f'{name}: {end}')
     try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if end not in fine or value is None:
-        raise machine.error(f'{name}: {end}, {"with" if value else "without"} a result')
-    return value
+        return json.loads(text)
+    except ValueError as error:
+        raise machine.error(f'{name}: {end}, but what it printed is no JSON') from error
 
 
 def _differences(profile, expected, cpu):

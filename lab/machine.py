@@ -125,7 +125,6 @@ class Machine:
 
     def error(self, what):
         """An error with the last lines of the console, or of QEMU when that said nothing."""
-        self._said.flush()
         said = Path(self._said.name)
         lines = self.text().strip().splitlines()
         if not lines and said.exists():
