@@ -20,7 +20,6 @@ class Row:
     """A kernel as the matrix asks for it; which one that is, apt or the build knows."""
     name: str
     preset: str
-    differs: dict = dataclasses.field(default_factory=dict, hash=False)
     patches: tuple | None = None     # a kernel of our own
     suites: tuple = ()               # else one of Debian's
     series: str | None = None
@@ -107,13 +106,12 @@ class _Table:
 
 
 def _own_row(name, table):
-    return Row(name, preset=table.take('preset', str), differs=table.take('differs', dict, {}),
-               patches=table.words('patches'))
+    return Row(name, preset=table.take('preset', str), patches=table.words('patches'))
 
 
 def _debian_row(name, table):
-    row = Row(name, preset=table.take('preset', str), differs=table.take('differs', dict, {}),
-              suites=table.words('suites'), series=table.take('series', str, '') or None,
+    row = Row(name, preset=table.take('preset', str), suites=table.words('suites'),
+              series=table.take('series', str, '') or None,
               since=table.take('from', str, '') or None,
               below=table.take('below', str, '') or None, take=table.take('take', str))
     if row.take not in TAKES:
