@@ -157,6 +157,8 @@ static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *gues
 	pair->cpuid_set = set;
 	pair->vcpu.cpuid_set = true;
 	pair->vcpu.cpuid = set;
+	/* Up to 6.2 KVM does not say how many entries it wrote: what it did not write must be 0. */
+	memset(&cpuid, 0, sizeof(cpuid));
 	if (xf_kvm_get_cpuid(&pair->cpu, &cpuid))
 		return;
 	pair->vcpu.cpuid = xf_kvm_cpuid_shown(&cpuid);
