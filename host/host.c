@@ -40,7 +40,7 @@ struct xf_error *xf_host_not_learned(struct xf_host *host, const char *key, cons
 	XF_AUTO_FREE char *own_key = strdup(key);
 	XF_AUTO_FREE char *own_why = strdup(why);
 	struct xf_unlearned *more =
-		reallocarray(host->unlearned, host->unlearned_count + 1, sizeof(*more));
+		realloc(host->unlearned, (host->unlearned_count + 1) * sizeof(*more));
 
 	if (more)
 		host->unlearned = more;
