@@ -24,6 +24,19 @@ LIMIT = 60       # seconds for a boot and the probe
 PER_STATE = 0.01  # and for each state
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What differ is to do."""
+    states: int
+    seed: int = 1
+    assume: tuple = ()  # KEY=VALUE: a model that is wrong on purpose
+
+    def words(self):
+        """Its command line."""
+        return ' '.join([f'--states {self.states} --seed {self.seed}',
+                         *(f'--assume {word}' for word in self.assume)])
+
+
 @dataclasses.dataclass
 class Result:
     """What became of one cell."""
@@ -106,16 +119,16 @@ def _differences(profile, expected, cpu):
             yield f'{key} is {json.dumps(got)}, expected {json.dumps(want)}'
 
 
-def _drive(kernel, cpu, programs, states, place):
+def _drive(kernel, cpu, programs, asked, place):
     """Boots, runs and reads: (profile, differ's result, seconds to the end)."""
     run = [('probe', '/xferry probe --json'),
-           ('differ', f'/differ --profile /lab/out/probe --states {states}')]
+           ('differ', f'/differ --profile /lab/out/probe {asked.words()}')]
     archive(kernel, programs, run).write(place / 'initramfs')
     report = place / 'report'
     report.write_bytes(b'')
     with Machine(kernel, cpu, place / 'initramfs', place / 'console',
                  serials=[f'file:{report}']) as machine:
-        seconds = machine.wait(LIMIT + states * PER_STATE)
+        seconds = machine.wait(LIMIT + asked.states * PER_STATE)
     (place / 'initramfs').unlink()
     said = Report(report.read_text(encoding='utf-8', errors='replace'))
     if said.kvm() != 'ready':
@@ -126,7 +139,7 @@ def _drive(kernel, cpu, programs, states, place):
     return profile, result, seconds
 
 
-def run(matrix, name, cpu_name, programs, states, place):
+def run(matrix, name, cpu_name, programs, asked, place):
     """Runs a cell, keeping its console and report in `place`; whatever goes wrong is in it."""
     result = Result(name, cpu_name)
     start = time.monotonic()
@@ -137,15 +150,15 @@ def run(matrix, name, cpu_name, programs, states, place):
         place = Path(place)
         place.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        expected = programs.preset(kernel.preset)
-        result.profile, result.differ, result.seconds = _drive(kernel, cpu, programs, states,
+        expected = programs.preset(kernel.preset) | cpu.gives
+        result.profile, result.differ, result.seconds = _drive(kernel, cpu, programs, asked,
                                                                place)
         result.boot = result.seconds - result.differ['seconds']
         result.reasons += _differences(result.profile, expected, cpu)
         if result.differ['differences']:
             result.reasons.append(f'{result.differ["differences"]} differences from the model')
-        if result.differ['states'] != states:
-            result.reasons.append(f'only {result.differ["states"]} of {states} states')
+        if result.differ['states'] != asked.states:
+            result.reasons.append(f'only {result.differ["states"]} of {asked.states} states')
     except LabError as error:
         result.reasons.append(str(error))
     if not result.seconds:

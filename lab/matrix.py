@@ -40,6 +40,14 @@ class Cpu:
     cpu: str
     holds: int
     qemu: str | None = None
+    gives: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Cells that are run together."""
+    states: int
+    cells: tuple                     # (kernel, CPU) names, each once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +67,9 @@ class Matrix:
         """The CPU of that name."""
         return self._named(self.cpus, 'CPU', name)
 
-    def cells(self, group):
-        """(kernel, CPU) names of a group, each once, in the file's order."""
-        blocks = self._named(self.groups, 'group', group)
-        return list(dict.fromkeys((kernel, cpu) for kernels, cpus in blocks
-                                  for kernel in kernels for cpu in cpus))
+    def group(self, name):
+        """The group of that name."""
+        return self._named(self.groups, 'group', name)
 
     @staticmethod
     def _named(table, what, name):
@@ -133,20 +139,32 @@ def _cpu(where, name, raw):
     holds = table.take('holds', str)
     if not re.fullmatch('0x[0-9a-f]+', holds):
         raise LabError(f'{table.where}: "holds": expected a mask in hex')
-    cpu = Cpu(name, table.take('cpu', str), int(holds, 16), table.take('qemu', str, '') or None)
+    cpu = Cpu(name, table.take('cpu', str), int(holds, 16),
+              table.take('qemu', str, '') or None, table.take('gives', dict, {}))
     table.done()
     return cpu
 
 
-def _block(where, group, raw, kernels, cpus):
-    table = _Table(f'{where}: group.{group}', raw)
+def _block(where, raw, kernels, cpus):
+    table = _Table(where, raw)
     block = table.words('kernels'), table.words('cpus')
     table.done()
     for names, known, what in ((block[0], kernels, 'kernel'), (block[1], cpus, 'CPU')):
         for name in names:
             if name not in known:
-                raise LabError(f'{table.where}: unknown {what} "{name}"')
-    return block
+                raise LabError(f'{where}: unknown {what} "{name}"')
+    return [(kernel, cpu) for kernel in block[0] for cpu in block[1]]
+
+
+def _group(where, name, raw, kernels, cpus):
+    table = _Table(f'{where}: group.{name}', raw)
+    states = table.take('states', int)
+    if states < 1:
+        raise LabError(f'{table.where}: "states": expected a number from 1')
+    cells = [cell for block in table.take('block', list)
+             for cell in _block(table.where, block, kernels, cpus)]
+    table.done()
+    return Group(states, tuple(dict.fromkeys(cells)))
 
 
 def _all_of(where, document, key, make):
@@ -170,11 +188,8 @@ def load(path=FILE):
     own = _Table(f'{path}: own', document.take('own', dict))
     kernels = _all_of(path, document, 'kernel', _kernel)
     cpus = _all_of(path, document, 'cpu', _cpu)
-    groups = {}
-    for name, blocks in document.take('group', dict).items():
-        if not isinstance(blocks, list):
-            raise LabError(f'{path}: group.{name}: expected [[group.{name}]]')
-        groups[name] = [_block(path, name, raw, kernels, cpus) for raw in blocks]
+    groups = _all_of(path, document, 'group',
+                     lambda *args: _group(*args, kernels, cpus))
     matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups)
     own.done()
     document.done()

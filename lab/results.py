@@ -42,7 +42,7 @@ def save(matrix, results, path=KEPT):
     """Adds cells that passed to those kept, in the order of the matrix; a line a cell."""
     kept = load(path)
     kept |= {(one.kernel, one.cpu): record(one) for one in results if one.passed}
-    order = [cell for group in matrix.groups for cell in matrix.cells(group)]
+    order = [cell for group in matrix.groups.values() for cell in group.cells]
     lines = [json.dumps(kept[cell]) for cell in dict.fromkeys(order) if cell in kept]
     path.write_text('[\n' + ',\n'.join(lines) + '\n]\n', encoding='utf-8')
 
@@ -78,14 +78,13 @@ def table(records):
     return '\n'.join(lines) + '\n'
 
 
-def tables(matrix, kept):
-    """The document's part: a table for each group that has results."""
-    parts = []
-    for group in matrix.groups:
-        records = [kept[cell] for cell in matrix.cells(group) if cell in kept]
-        if records:
-            parts.append(f'Group "{group}":\n\n{table(records)}')
-    return '\n'.join(parts)
+def full_table(matrix, kept):
+    """The document's part: every cell of the long group; one without a result is an error."""
+    cells = matrix.group('long').cells
+    missing = [f'{kernel}/{cpu}' for kernel, cpu in cells if (kernel, cpu) not in kept]
+    if missing:
+        raise LabError(f'{KEPT}: no result of {" ".join(missing)}: script/lab run --save')
+    return table([kept[cell] for cell in cells])
 
 
 def document(text, made):
