@@ -28,7 +28,7 @@ SHOWN = 5     # lines of a console in an error
 KERNEL_WORDS = ('console=ttyS0 quiet panic=-1 nokaslr tsc=reliable no_timer_check nowatchdog '
                 'mitigations=off random.trust_cpu=on init_on_alloc=0 initcall_blacklist='
                 'load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,'
-                'bpf_dummy_struct_ops_init,inet6_init')
+                'bpf_dummy_struct_ops_init,inet6_init,scx_init')
 NO_DEVICES = ('-nodefaults', '-display', 'none', '-no-reboot')
 END = re.compile(r'Kernel panic - not syncing: (.*)')
 
