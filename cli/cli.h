@@ -26,7 +26,7 @@ struct verb {
 	unsigned int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_check, verb_fix, verb_undo, verb_explain;
+extern const struct verb verb_check, verb_fix, verb_undo, verb_explain, verb_probe;
 
 /* ---- options.c ---- */
 

@@ -18,7 +18,7 @@ static const struct {
 	{ 'e', "exposed", "MASK", "what the guest was shown: 0x7, or x87,sse,avx" },
 	{ 'f', "from", "HOST", "what 'host' and 'max' mean in --cpu: the host it began on" },
 	{ 't', "to", "TARGET",
-	  "where it shall run: a profile, or preset:NAME[,+c,-c…] (xferry explain lists them)" },
+	  "where it shall run: local, a profile, or preset:NAME[,+c,-c…] (see xferry explain)" },
 	{ 'O', "only", "COMPONENTS", "drop these only: pkru, or a mask" },
 	{ 'o', "output", "FILE", "write a repaired copy" },
 	{ 'i', "in-place", NULL, "repair the file itself, behind an undo file" },

@@ -25,6 +25,14 @@ static inline uint64_t xf_get_le64(const unsigned char *p)
 	return xf_get_le32(p) | (uint64_t)xf_get_le32(p + 4) << 32;
 }
 
+static inline void xf_put_le32(unsigned char *p, uint32_t value)
+{
+	p[0] = (unsigned char)value;
+	p[1] = (unsigned char)(value >> 8);
+	p[2] = (unsigned char)(value >> 16);
+	p[3] = (unsigned char)(value >> 24);
+}
+
 static inline void xf_put_le64(unsigned char *p, uint64_t value)
 {
 	p[0] = (unsigned char)value;

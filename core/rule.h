@@ -71,8 +71,10 @@ struct xf_kvm {
 	   (fpstate->user_xfeatures, 5.17 to the fix); else guest_supported_xcr0, 0 until then. */
 	bool get_after_cpuid;
 	bool no_xsave;
-	bool header_unchecked;	/* <= 5.15 */
-	bool mxcsr_always;	/* <= 5.15 */
+	bool header_unchecked; /* <= 5.15 */
+	/* <= 5.15: MXCSR is checked whatever XSTATE_BV says, for the legacy region is loaded and
+	   read back in one piece (core/vcpu.h). */
+	bool mxcsr_always;
 	bool protected_ignored; /* protected guest: SET answers 0 and loads nothing (6.1) */
 	bool xfd_clears; /* SET clears bits that the guest's XFD disarms; GET shows them clear
 			    (~6.19) */

@@ -27,7 +27,35 @@ void xf_host_free(struct xf_host *host)
 	free((char *)host->kernel);
 	free((char *)host->cpu);
 	free((char *)host->qemu);
+	for (size_t i = 0; i < host->unlearned_count; i++) {
+		free((char *)host->unlearned[i].key);
+		free((char *)host->unlearned[i].why);
+	}
+	free(host->unlearned);
 	free(host);
+}
+
+struct xf_error *xf_host_not_learned(struct xf_host *host, const char *key, const char *why)
+{
+	XF_AUTO_FREE char *own_key = strdup(key);
+	XF_AUTO_FREE char *own_why = strdup(why);
+	struct xf_unlearned *more =
+		realloc(host->unlearned, (host->unlearned_count + 1) * sizeof(*more));
+
+	if (more)
+		host->unlearned = more;
+	if (!more || !own_key || !own_why)
+		return xf_error_memory();
+	more[host->unlearned_count++] = (struct xf_unlearned){ xf_take(own_key), xf_take(own_why) };
+	return NULL;
+}
+
+bool xf_host_lacks(const struct xf_host *host, const char *key)
+{
+	for (size_t i = 0; i < host->unlearned_count; i++)
+		if (strcmp(host->unlearned[i].key, key) == 0)
+			return true;
+	return false;
 }
 
 bool xf_is_version(const char *text, size_t len)

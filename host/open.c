@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where a host comes from: a preset or a file. */
+/* Where a host comes from: this machine, a preset or a file. */
 #include <string.h>
 
 #include "base/io.h"
@@ -16,9 +16,7 @@ struct xf_error *xf_host_open(const char *spec, struct xf_host **out)
 	if (strncmp(spec, prefix, strlen(prefix)) == 0)
 		return xf_preset_open(spec + strlen(prefix), out);
 	if (strcmp(spec, "local") == 0)
-		return xf_error_new(XF_ERR_USAGE, NULL,
-				    "local: this version cannot probe a host: give a profile or a "
-				    "preset (a file of that name is ./local)");
+		return xf_host_probe(out);
 
 	XF_AUTO_FREE char *text = NULL;
 	size_t size;

@@ -229,6 +229,54 @@ static struct xf_error *read_behaviour(const struct object *object, struct xf_kv
 	return NULL;
 }
 
+/* true, false or null. */
+static struct xf_error *read_answer(const struct object *object, const char *key,
+				    enum xf_answer *out)
+{
+	bool value = false;
+
+	XF_TRY(read_bool(object, key, &value));
+	if (value_of(object, key))
+		*out = value ? XF_YES : XF_NO;
+	return NULL;
+}
+
+static struct xf_error *read_findings(const struct object *object, struct xf_host *host)
+{
+	XF_TRY(read_answer(object, "cpuid_rewritten", &host->cpuid_rewritten));
+	XF_TRY(read_answer(object, "amx_permitted", &host->amx_permitted));
+	XF_TRY(read_answer(object, "pkru_kept", &host->pkru_kept));
+	XF_TRY(read_mask(object, "after_run", &host->after_run));
+	host->has_after_run = value_of(object, "after_run");
+	return NULL;
+}
+
+/* Why keys are null; a key with a value cannot be among them. */
+static struct xf_error *read_not_learned(const struct object *object, struct xf_host *host)
+{
+	struct object reasons = {
+		.path = object->path,
+		.prefix = "not_learned.",
+		.json = value_of(object, "not_learned"),
+	};
+
+	if (!reasons.json)
+		return NULL;
+	if (!json_object_is_type(reasons.json, json_type_object))
+		return expected(object, "not_learned", "an object or null");
+	json_object_object_foreach(reasons.json, key, value)
+	{
+		const char *why = string_of(value);
+
+		if (!why)
+			return expected(&reasons, key, "text");
+		if (value_of(object, key))
+			return expected(object, key, "null, as \"not_learned\" has it");
+		XF_TRY(xf_host_not_learned(host, key, why));
+	}
+	return NULL;
+}
+
 static struct xf_error *read_extent(const struct object *object, struct xf_layout *layout)
 {
 	const char *name = string_of(value_of(object, "component"));
@@ -374,7 +422,9 @@ static struct xf_error *read_profile(const struct object *object, struct xf_host
 	XF_TRY(read_supported(object, &host->kvm));
 	XF_TRY(read_behaviour(object, &host->kvm));
 	XF_TRY(read_layout(object, host));
-	return read_area_size(object, host);
+	XF_TRY(read_area_size(object, host));
+	XF_TRY(read_findings(object, host));
+	return read_not_learned(object, host);
 }
 
 /* How many keys there are in a tree. */
@@ -478,14 +528,15 @@ struct xf_error *xf_profile_parse(const char *path, const char *text, size_t siz
 
 /* ---- Writing ---- */
 
-/* A key and its text, or null. */
-static void put_text(FILE *stream, const char *key, const char *text)
+struct writer {
+	FILE *stream;
+	const struct xf_host *host;
+};
+
+static void put_quoted(const struct writer *writer, const char *text)
 {
-	fprintf(stream, "\"%s\": ", key);
-	if (!text) {
-		fputs("null", stream);
-		return;
-	}
+	FILE *stream = writer->stream;
+
 	putc('"', stream);
 	for (const char *p = text; *p; p++) {
 		if (*p == '"' || *p == '\\')
@@ -498,28 +549,67 @@ static void put_text(FILE *stream, const char *key, const char *text)
 	putc('"', stream);
 }
 
-static void put_line(FILE *stream, const char *key, const char *text)
+/* A string, or null. */
+static void put_text(const struct writer *writer, const char *text)
 {
-	fputs("  ", stream);
-	put_text(stream, key, text);
-	fputs(",\n", stream);
+	if (text)
+		put_quoted(writer, text);
+	else
+		fputs("null", writer->stream);
 }
 
-static void put_word(FILE *stream, const char *key, const struct word *words, int value)
+static void put_line(const struct writer *writer, const char *key, const char *text)
+{
+	fprintf(writer->stream, "  \"%s\": ", key);
+	put_text(writer, text);
+	fputs(",\n", writer->stream);
+}
+
+/* What was not learned is null, whatever value stands in for it. */
+static void put_word(const struct writer *writer, const char *key, const struct word *words,
+		     int value)
 {
 	while (words->text && words->value != value)
 		words++;
-	put_line(stream, key, words->text);
+	put_line(writer, key, xf_host_lacks(writer->host, key) ? NULL : words->text);
 }
 
-static void put_bool(FILE *stream, const char *key, bool value)
+static void put_bool(const struct writer *writer, const char *key, bool value)
 {
-	fprintf(stream, "  \"%s\": %s,\n", key, value ? "true" : "false");
+	const char *text = value ? "true" : "false";
+
+	fprintf(writer->stream, "  \"%s\": %s,\n", key,
+		xf_host_lacks(writer->host, key) ? "null" : text);
 }
 
-static void put_extent(FILE *stream, struct xf_bit bit, const struct xf_extent *extent)
+static void put_answer(const struct writer *writer, const char *key, enum xf_answer answer)
+{
+	static const char *const words[] = { "null", "false", "true" };
+
+	fprintf(writer->stream, "  \"%s\": %s,\n", key, words[answer]);
+}
+
+static void put_mask(const struct writer *writer, const char *key, bool known, uint64_t mask)
+{
+	if (known)
+		fprintf(writer->stream, "  \"%s\": \"0x%" PRIx64 "\",\n", key, mask);
+	else
+		fprintf(writer->stream, "  \"%s\": null,\n", key);
+}
+
+static void put_number(const struct writer *writer, const char *key, uint32_t number)
+{
+	if (number)
+		fprintf(writer->stream, "  \"%s\": %" PRIu32 ",\n", key, number);
+	else
+		fprintf(writer->stream, "  \"%s\": null,\n", key);
+}
+
+static void put_extent(const struct writer *writer, struct xf_bit bit,
+		       const struct xf_extent *extent)
 {
 	const struct xf_component *component = xf_component(bit);
+	FILE *stream = writer->stream;
 
 	if (component)
 		fprintf(stream, "    {\"component\": \"%s\"", component->name);
@@ -531,51 +621,71 @@ static void put_extent(FILE *stream, struct xf_bit bit, const struct xf_extent *
 		extent->supervisor ? ", \"supervisor\": true" : "");
 }
 
-static void put_layout(FILE *stream, const struct xf_host *host)
+static void put_layout(const struct writer *writer)
 {
+	const struct xf_host *host = writer->host;
 	const char *separator = "\n";
 
-	fputs("  \"layout\": ", stream);
+	fputs("  \"layout\": ", writer->stream);
 	if (!host->has_layout) {
-		fputs("null,\n", stream);
+		fputs("null,\n", writer->stream);
 		return;
 	}
-	putc('[', stream);
+	putc('[', writer->stream);
 	for (unsigned int i = 0; i < XF_BITS; i++) {
 		if (!host->layout.at[i].size)
 			continue;
-		fputs(separator, stream);
-		put_extent(stream, xf_bit(i), &host->layout.at[i]);
+		fputs(separator, writer->stream);
+		put_extent(writer, xf_bit(i), &host->layout.at[i]);
 		separator = ",\n";
 	}
-	fputs("\n  ],\n", stream);
+	fputs("\n  ],\n", writer->stream);
 }
 
-static void put_profile(FILE *stream, const struct xf_host *host)
+static void put_not_learned(const struct writer *writer)
 {
+	const struct xf_host *host = writer->host;
+
+	fputs("  \"not_learned\": {", writer->stream);
+	for (size_t i = 0; i < host->unlearned_count; i++) {
+		fputs(i ? ",\n    " : "\n    ", writer->stream);
+		put_quoted(writer, host->unlearned[i].key);
+		fputs(": ", writer->stream);
+		put_quoted(writer, host->unlearned[i].why);
+	}
+	fputs(host->unlearned_count ? "\n  }\n" : "}\n", writer->stream);
+}
+
+static void put_profile(const struct writer *writer)
+{
+	const struct xf_host *host = writer->host;
 	const struct xf_kvm *kvm = &host->kvm;
 
-	fprintf(stream, "{\n  \"schema\": %d,\n", SCHEMA);
-	put_line(stream, "kernel", host->kernel);
-	put_line(stream, "qemu", host->qemu);
-	fputs("  \"cpu\": {", stream);
-	put_text(stream, "model", host->cpu);
-	fprintf(stream, "},\n  \"supported\": \"0x%" PRIx64 "\",\n", kvm->host);
-	put_bool(stream, "xsave", !kvm->no_xsave);
-	put_word(stream, "get", get_words, kvm->get);
-	put_word(stream, "set", set_words, kvm->set);
-	put_bool(stream, "header_checked", !kvm->header_unchecked);
-	fprintf(stream, "  \"mxcsr_mask\": \"0x%" PRIx32 "\",\n", kvm->mxcsr_mask);
-	put_bool(stream, "mxcsr_always", kvm->mxcsr_always);
-	put_word(stream, "protected", protected_words, kvm->protected_ignored);
-	put_bool(stream, "get_after_cpuid", kvm->get_after_cpuid);
-	put_bool(stream, "xfd_clears", kvm->xfd_clears);
-	put_word(stream, "hook", hook_words, kvm->hook_pkru);
-	put_layout(stream, host);
-	if (host->area_size)
-		fprintf(stream, "  \"area_size\": %" PRIu32 "\n}\n", host->area_size);
-	else
-		fputs("  \"area_size\": null\n}\n", stream);
+	fprintf(writer->stream, "{\n  \"schema\": %d,\n", SCHEMA);
+	put_line(writer, "kernel", host->kernel);
+	put_line(writer, "qemu", host->qemu);
+	fputs("  \"cpu\": {\"model\": ", writer->stream);
+	put_text(writer, host->cpu);
+	fputs("},\n", writer->stream);
+	put_mask(writer, "supported", true, kvm->host);
+	put_bool(writer, "xsave", !kvm->no_xsave);
+	put_word(writer, "get", get_words, kvm->get);
+	put_word(writer, "set", set_words, kvm->set);
+	put_bool(writer, "header_checked", !kvm->header_unchecked);
+	put_mask(writer, "mxcsr_mask", !xf_host_lacks(host, "mxcsr_mask"), kvm->mxcsr_mask);
+	put_bool(writer, "mxcsr_always", kvm->mxcsr_always);
+	put_word(writer, "protected", protected_words, kvm->protected_ignored);
+	put_bool(writer, "get_after_cpuid", kvm->get_after_cpuid);
+	put_bool(writer, "xfd_clears", kvm->xfd_clears);
+	put_word(writer, "hook", hook_words, kvm->hook_pkru);
+	put_layout(writer);
+	put_number(writer, "area_size", host->area_size);
+	put_answer(writer, "cpuid_rewritten", host->cpuid_rewritten);
+	put_answer(writer, "amx_permitted", host->amx_permitted);
+	put_answer(writer, "pkru_kept", host->pkru_kept);
+	put_mask(writer, "after_run", host->has_after_run, host->after_run);
+	put_not_learned(writer);
+	fputs("}\n", writer->stream);
 }
 
 struct xf_error *xf_host_to_json(const struct xf_host *host, char **out)
@@ -586,7 +696,7 @@ struct xf_error *xf_host_to_json(const struct xf_host *host, char **out)
 
 	if (!stream)
 		return xf_error_memory();
-	put_profile(stream, host);
+	put_profile(&(const struct writer){ stream, host });
 	text = xf_text_end(stream, &text);
 	if (!text)
 		return xf_error_memory();

@@ -24,7 +24,7 @@
  * inside an object live as long as the object. Nothing here prints or exits.
  * Objects are not locked: share one between threads only to read.
  *
- * The pure part (component table, layouts, areas, the rule) is in the four
+ * The pure part (component table, layouts, areas, the rule, a vCPU) is in the five
  * headers of core/: no allocation, no I/O, usable inside a VMM.
  */
 #ifndef XFERRY_H
@@ -34,6 +34,7 @@
 #include "core/component.h"
 #include "core/layout.h"
 #include "core/rule.h"
+#include "core/vcpu.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -111,8 +112,16 @@ void xf_evidence_free(struct xf_evidence *evidence);
 
 /* ---- The target ---- */
 
+enum xf_answer { XF_NOT_KNOWN, XF_NO, XF_YES };
+
+/* What could not be learned of a host. */
+struct xf_unlearned {
+	const char *key; /* the profile's: "get" */
+	const char *why; /* one clause */
+};
+
 struct xf_host {
-	const char *name;   /* "preset:linux-6.2,-pku", or the profile's file */
+	const char *name;   /* "preset:linux-6.2,-pku", "local", or the profile's file */
 	const char *kernel; /* "6.1.0-48-amd64", or NULL */
 	const char *cpu;    /* model name of its CPU, or NULL */
 	const char *qemu;   /* version of its QEMU, "7.2", or NULL */
@@ -121,13 +130,31 @@ struct xf_host {
 	bool has_layout;
 	struct xf_layout layout; /* when has_layout */
 	uint32_t area_size;	 /* bytes of KVM_GET_XSAVE2's area, 0 when not known */
+
+	/* What a probe tells besides; no prediction needs it. */
+	enum xf_answer cpuid_rewritten; /* KVM_SET_CPUID2 shows a guest what it was not given */
+	enum xf_answer amx_permitted;	/* the kernel let us have guests with AMX */
+	enum xf_answer pkru_kept; /* SET with PKRU's bit clear leaves the vCPU's PKRU as it was */
+	bool has_after_run;
+	uint64_t after_run; /* XSTATE_BV of a guest without XSAVE that ran a few instructions */
+	size_t unlearned_count;
+	struct xf_unlearned *unlearned;
 };
 
 /*
- * A TARGET: "preset:NAME[,+component,-component…]" or the path of a profile
- * (JSON, xferry-profile(5)).
+ * A TARGET: "local", this machine; "preset:NAME[,+component,-component…]"; or the
+ * path of a profile (JSON, xferry-profile(5)).
  */
 struct xf_error *xf_host_open(const char *spec, struct xf_host **out);
+
+/*
+ * Asks this machine's KVM what it does, in a few milliseconds. Needs /dev/kvm for
+ * reading and writing; makes a virtual machine, which lets it run two instructions,
+ * and nothing stays of it but this process' permission to have guests with AMX.
+ * What could not be learned is listed with its reason. XF_ERR_IO: there is no KVM
+ * to ask.
+ */
+struct xf_error *xf_host_probe(struct xf_host **out);
 
 /* The profile of a host as JSON text. Free with free(). */
 struct xf_error *xf_host_to_json(const struct xf_host *host, char **out);

@@ -15,7 +15,7 @@ no_output
 grep -q '^usage: xferry VERB' "$said/err" || die 'no verb at all: no usage'
 
 # Options.
-for verb in check fix undo explain; do
+for verb in check fix undo probe explain; do
 	fails 16 "^xferry $verb: it has no option '--bogus'; see 'xferry $verb --help'$" \
 		$verb --bogus vm
 	fails 16 "^xferry $verb: it has no option '-x'" $verb -x vm
@@ -45,6 +45,8 @@ fails 16 'name one saved state' fix --in-place
 fails 16 'name one saved state' fix --in-place vm vm
 fails 16 'name one undo file' undo
 fails 16 'name one undo file' undo one two
+fails 16 "it takes no argument 'vm'; see 'xferry probe --help'" probe vm
+fails 16 "it takes no argument 'local'" probe --json local
 fails 16 "'nothing' is no finding and no state component" explain nothing
 fails 16 "'' is no finding and no state component" explain ''
 fails 16 'either -o FILE or --in-place' fix --cpu qemu64 vm

@@ -60,7 +60,8 @@ cxx=
 for compiler in g++ clang++; do
 	! command -v $compiler >/dev/null || cxx=${cxx:-$compiler}
 done
-for header in xferry.h core/area.h core/bits.h core/component.h core/layout.h core/rule.h; do
+for header in xferry.h core/area.h core/bits.h core/component.h core/layout.h core/rule.h \
+	core/vcpu.h; do
 	echo "#include <$header>" >header.c
 	# shellcheck disable=SC2046,SC2086
 	$CC -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only header.c \

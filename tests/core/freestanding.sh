@@ -20,7 +20,7 @@ count=$(wc -w <<<"$functions")
 }
 
 cat >"$work/start.c" <<END
-#include "core/rule.h"
+#include "core/vcpu.h"
 
 typedef void anything(void);
 extern anything *volatile const every[];

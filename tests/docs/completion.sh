@@ -54,10 +54,12 @@ among() {
 
 complete -p xferry | grep -q -- '-F _xferry xferry' || die "it is not registered"
 
-offers 'xferry ' check fix undo explain --help --version
+offers 'xferry ' check fix undo probe explain --help --version
 offers 'xferry c' check
 offers 'xferry check --c' --cpu --cpuid
 offers 'xferry undo -' -h --help
+offers 'xferry probe -' --json -h --help
+offers 'xferry probe v'
 among 'xferry fix -' -o --output --in-place --undo-file --json
 among 'xferry explain ' XF101 XF203 pkru zmm_hi256
 offers 'xferry explain pkr' pkru
@@ -76,6 +78,7 @@ echo "ok ${#COMPREPLY[@]} presets"
 rm clean
 
 offers 'xferry check --to pre' preset:
+offers 'xferry check --to loc' local
 offers 'xferry check --to preset:linux-6.2' linux-6.2
 offers 'xferry check --to=preset:linux-6.2' linux-6.2
 offers 'xferry check --to preset:linux-6.2,-pk' linux-6.2,-pkru

@@ -22,7 +22,8 @@ installed() {
 installed bin/xferry
 installed libxferry.so.0
 installed libxferry.a
-for header in xferry.h core/area.h core/bits.h core/component.h core/layout.h core/rule.h; do
+for header in xferry.h core/area.h core/bits.h core/component.h core/layout.h core/rule.h \
+	core/vcpu.h; do
 	installed "include/xferry/$header"
 done
 installed share/bash-completion/completions/xferry

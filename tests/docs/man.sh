@@ -88,6 +88,19 @@ check_profiles() {
 	echo "ok profiles of xferry-profile(5)"
 }
 
+# Every key of a profile is in the page, in the order in which it is written. The example is
+# what the library writes: tests/host/profile.c holds it to that.
+check_profile_keys() {
+	awk -v RS='```\n' '/^{/ && !n++' "$SOURCE/docs/man/xferry-profile.5.scd" >example.json
+	jq -r 'keys_unsorted[]' example.json >"$said/due"
+	section xferry-profile.5 KEYS | grep -oE '^       [a-z_]+$' | tr -d ' ' >"$said/got"
+	same "keys of xferry-profile(5)"
+	jq -r '.layout[0], .cpu | keys[]' example.json | while IFS= read -r key; do
+		section xferry-profile.5 KEYS | grep -qw -- "$key" || die "xferry-profile(5) has no $key"
+	done
+	rm example.json
+}
+
 # Every key of the JSON is in the page, and every key of the page is somewhere in the JSON.
 check_json() {
 	sample leaky-pc-qemu64.qevm json.qevm
@@ -144,13 +157,14 @@ check_examples() {
 	done
 }
 
-for verb in check fix undo explain; do
+for verb in check fix undo probe explain; do
 	check_options "$verb"
 done
 check_verbs
 check_findings
 check_presets
 check_profiles
+check_profile_keys
 check_json
 check_functions
 check_references

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Kernels of our own: one source tree, one configuration, a few patches each.
+
+The tree stays in the cache, so that a variant takes seconds: only the files that
+its patches touch are compiled again. Before each build every file ever patched is
+put back to what it was, so it does not matter how the one before ended.
+"""
+
+import filecmp
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+
+from lab import cache, debian
+from lab.errors import LabError
+from lab.matrix import TREE
+
+CONFIG = TREE / 'lab' / 'config'
+PATCHES = TREE / 'lab' / 'patches'
+PROGRAMS = ('gcc', 'make', 'flex', 'bison', 'bc', 'patch', 'xz')
+# Left out of the tree: what this configuration compiles nothing of.
+UNUSED = [f'*/{part}/*.[chS]' for part in
+          ('Documentation', 'sound', 'samples', 'drivers/gpu', 'drivers/net', 'drivers/media',
+           'drivers/staging', 'drivers/scsi', 'drivers/infiniband', 'drivers/usb',
+           'tools/perf', 'tools/testing')] + [
+          '*/Documentation/*.rst', '*/Documentation/*.yaml', '*/Documentation/*.txt',
+          '*/tools/testing/selftests/*', '*.dts', '*.dtsi']
+
+
+def patch_files(row):
+    """The patches of a kernel, in the order of the matrix."""
+    files = [PATCHES / f'{name}.patch' for name in row.patches]
+    for file in files:
+        if not file.is_file():
+            raise LabError(f'kernel {row.name}: no {file}')
+    return files
+
+
+def key(row, version):
+    """What decides what comes out: a hash of the source's version, configuration and patches."""
+    digest = hashlib.sha256(version.encode())
+    for file in [CONFIG, *patch_files(row)]:
+        digest.update(b'\0' + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _run(command, log, **more):
+    with open(log, 'ab') as out:
+        return subprocess.run([str(word) for word in command], stdout=out, stderr=out, check=False,
+                              stdin=subprocess.DEVNULL, **more).returncode == 0
+
+
+def _unpack(matrix, version, suite, log):
+    """The source tree of that version. Trees of other versions go."""
+    tree = cache.place() / 'source' / version
+    if tree.is_dir():
+        return tree
+    shutil.rmtree(tree.parent, ignore_errors=True)
+    with cache.making(tree) as made:
+        deb = debian.Suite(suite).download(matrix.source, version, made)
+        command = 'dpkg-deb --fsys-tarfile "$0" | tar -xO --wildcards "./usr/src/*.tar.xz" | ' \
+                  'tar -xJ --strip-components=1 "$@"'
+        excludes = [f'--exclude={pattern}' for pattern in UNUSED]
+        if not _run(['bash', '-o', 'pipefail', '-c', command, deb, *excludes], log, cwd=made):
+            raise LabError(f'{deb.name}: cannot be unpacked (see {log})')
+        deb.unlink()
+    return tree
+
+
+def _restore(tree):
+    """Every file that a patch once touched is as in the source again."""
+    pristine = tree / '.pristine'
+    for file in pristine.rglob('*') if pristine.is_dir() else ():
+        target = tree / file.relative_to(pristine)
+        if file.is_file() and not filecmp.cmp(file, target, shallow=False):
+            shutil.copyfile(file, target)
+
+
+def _keep_pristine(tree, patch):
+    """Puts aside what a patch will touch, unless that has been done; whole or not at all."""
+    for name in re.findall(r'^\+\+\+ b/(\S+)', patch.read_text(encoding='utf-8'), re.M):
+        kept = tree / '.pristine' / name
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = tree / '.pristine-part'
+            shutil.copyfile(tree / name, part)
+            part.rename(kept)
+
+
+def _configure(tree, log):
+    """The configuration, where it changed; an option that does not take is an error."""
+    wanted = CONFIG.read_text(encoding='utf-8')
+    mark = tree / '.configured'
+    if mark.exists() and mark.read_text(encoding='utf-8') == wanted:
+        return
+    if not _run(['make', '-C', tree, f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log):
+        raise LabError(f'lab/config: cannot be applied (see {log})')
+    got = set((tree / '.config').read_text(encoding='utf-8').splitlines())
+    for line in wanted.splitlines():
+        if line.startswith('CONFIG_') and line not in got:
+            raise LabError(f'lab/config: {line} does not take: something it needs is missing')
+    mark.write_text(wanted, encoding='utf-8')
+
+
+def _environment():
+    """Nothing of the person who builds gets into the kernel, and no locale into the messages."""
+    return {**os.environ, 'LC_ALL': 'C', 'KBUILD_BUILD_USER': 'xferry',
+            'KBUILD_BUILD_HOST': 'lab', 'KBUILD_BUILD_TIMESTAMP': '1970-01-01'}
+
+
+def kernel(matrix, row, version, suite, made):
+    """Builds one kernel into the directory `made`; gives what info.json says of it."""
+    for program in PROGRAMS:
+        if not shutil.which(program):
+            raise LabError(f'kernel {row.name}: building needs {program} (script/bootstrap)')
+    log = cache.place() / f'build-{row.name}.log'
+    log.unlink(missing_ok=True)
+    tree = _unpack(matrix, version, suite, log)
+    _restore(tree)
+    for patch in patch_files(row):
+        _keep_pristine(tree, patch)
+        if not _run(['patch', '-d', tree, '-p1', '--forward', '-i', patch], log):
+            raise LabError(f'{patch}: does not apply to {matrix.source} {version} (see {log})')
+    _configure(tree, log)
+    if not _run(['make', '-C', tree, f'-j{os.cpu_count()}', 'vmlinux'], log, env=_environment()):
+        raise LabError(f'kernel {row.name}: does not build (see {log})')
+    if not _run(['strip', '-s', '-o', made / 'kernel', tree / 'vmlinux'], log):
+        raise LabError(f'kernel {row.name}: cannot be stripped (see {log})')
+    return {'package': matrix.source, 'version': version, 'suite': suite,
+            'patches': list(row.patches), 'modules': []}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The lab's one kind of error: what could not be done and why, in one line."""
+
+
+class LabError(Exception):
+    """Nothing wrong with the rule: the lab itself could not do what was asked."""

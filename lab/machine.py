@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An emulated machine: one kernel, one initramfs, one CPU, started in QEMU without KVM.
+
+	with Machine(kernel, cpu, initrd, console=place / 'console') as machine:
+		machine.wait()
+
+leaves the block only when QEMU has ended. A kernel that panics, a QEMU that cannot
+start and a machine that does not end in time are errors that name the console's
+file and its last lines.
+"""
+
+import os
+import re
+import subprocess
+import time
+
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.matrix import TREE
+
+MEMORY = 384  # MiB
+SHOWN = 5     # lines of a console in an error
+# panic=-1 restarts at once, which -no-reboot turns into the end. nokaslr: one thing
+# less that differs between two runs. The rest makes boots short: no calibrating
+# of clocks that are emulated, and none of what takes longest of a distribution's
+# kernel and does not matter here.
+KERNEL_WORDS = ('console=ttyS0 quiet panic=-1 nokaslr tsc=reliable no_timer_check nowatchdog '
+                'mitigations=off random.trust_cpu=on init_on_alloc=0 initcall_blacklist='
+                'load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,'
+                'bpf_dummy_struct_ops_init,inet6_init')
+NO_DEVICES = ('-nodefaults', '-display', 'none', '-no-reboot')
+END = re.compile(r'Kernel panic - not syncing: (.*)')
+
+
+def qemu_command(suite=None):
+    """The QEMU of this machine, or of a suite of script/qemu-root."""
+    if suite:
+        return [str(TREE / 'script' / 'qemu-root'), suite, '--run', 'qemu-system-x86_64']
+    return ['qemu-system-x86_64']
+
+
+class Machine:
+    """A machine that runs from the start of a `with` block to its end.
+
+    serials: what QEMU's -serial takes ('file:PATH', 'unix:PATH,server=on,wait=off'),
+    for ttyS1 and on. shares: (tag, directory) by 9p, for reading only.
+    """
+
+    def __init__(self, kernel, cpu, initrd, console, words='', memory=MEMORY, serials=(),
+                 shares=(), more=()):
+        self.console = Path(console)
+        self.command = [
+            *qemu_command(cpu.qemu), '-accel', 'tcg,thread=multi', '-cpu', cpu.cpu, '-m',
+            str(memory), *NO_DEVICES, '-kernel', str(kernel.image), '-initrd', str(initrd),
+            '-append', f'{KERNEL_WORDS} {words}'.strip(), '-serial', f'file:{self.console}']
+        for serial in serials:
+            self.command += ['-serial', serial]
+        for tag, directory in shares:
+            self.command += ['-virtfs', f'local,path={directory},mount_tag={tag},readonly=on,'
+                             'security_model=none,multidevs=remap']
+        self.command += more
+        self._process = None
+        self._said = None
+        self.started = None
+
+    def __enter__(self):
+        self.console.write_bytes(b'')
+        self._said = open(self.console.with_name(self.console.name + '.qemu'), 'w+b')
+        try:
+            self._process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
+                                             stdout=self._said, stderr=self._said)
+        except FileNotFoundError as error:
+            self._said.close()
+            raise LabError(f'{self.command[0]} is not installed') from error
+        self.started = time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        self._said.close()
+        if os.path.getsize(self._said.name) == 0:
+            os.unlink(self._said.name)
+
+    def running(self):
+        """Whether QEMU still runs."""
+        return self._process.poll() is None
+
+    def stop(self):
+        """Ends QEMU, whatever it does."""
+        if self.running():
+            self._process.kill()
+        self._process.wait()
+
+    def text(self):
+        """What the console has said so far."""
+        return self.console.read_text(encoding='utf-8', errors='replace').replace('\r', '')
+
+    def wait(self, limit=60):
+        """Until the machine has powered itself off; how long it has run, in seconds."""
+        try:
+            status = self._process.wait(max(0.0, self.started + limit - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            self.stop()
+            raise self.error(f'not at its end after {limit} s') from error
+        if status:
+            raise self.error(f'QEMU ended with status {status}')
+        ran = time.monotonic() - self.started
+        panic = END.search(self.text())
+        if panic:
+            raise self.error(f'the kernel panicked: {panic[1]}')
+        return ran
+
+    def wait_for(self, pattern, limit=60):
+        """Until the console says what matches; the match."""
+        while True:
+            over = not self.running() or time.monotonic() - self.started > limit
+            found = re.search(pattern, self.text())
+            if found:
+                return found
+            if over:
+                raise self.error(f'"{pattern}" did not come'
+                                 + (f' within {limit} s' if self.running() else ''))
+            time.sleep(0.05)
+
+    def error(self, what):
+        """An error with the last lines of the console, or of QEMU when that said nothing."""
+        said = Path(self._said.name)
+        lines = self.text().strip().splitlines()
+        if not lines and said.exists():
+            lines = said.read_text(encoding='utf-8', errors='replace').strip().splitlines()
+        last = ' | '.join(line.strip() for line in lines[-SHOWN:]) or 'nothing'
+        return LabError(f'{what}; console kept in {self.console}; it ends: {last}')

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The matrix as lab/kernels.toml has it: kernels, CPUs, and the groups made of them."""
+
+import dataclasses
+import re
+import tomllib
+
+from pathlib import Path
+
+from lab.errors import LabError
+
+TREE = Path(__file__).resolve().parent.parent
+FILE = TREE / 'lab' / 'kernels.toml'
+NAME = re.compile(r'[a-z0-9][a-z0-9.+~_-]*')
+TAKES = ('newest', 'oldest', 'all')
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A kernel as the matrix asks for it; which one that is, apt or the build knows."""
+    name: str
+    preset: str
+    patches: tuple | None = None     # a kernel of our own
+    suites: tuple = ()               # else one of Debian's
+    series: str | None = None
+    since: str | None = None
+    below: str | None = None
+    take: str | None = None
+
+    @property
+    def own(self):
+        """Whether the lab builds it."""
+        return self.patches is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Cpu:
+    """An emulated CPU."""
+    name: str
+    cpu: str
+    holds: int
+    qemu: str | None = None
+    gives: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Cells that are run together."""
+    states: int
+    cells: tuple                     # (kernel, CPU) names, each once
+
+
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """All of the file."""
+    source: str
+    source_suites: tuple
+    kernels: dict
+    cpus: dict
+    groups: dict
+
+    def kernel(self, name):
+        """The row of that name."""
+        return self._named(self.kernels, 'kernel', name)
+
+    def cpu(self, name):
+        """The CPU of that name."""
+        return self._named(self.cpus, 'CPU', name)
+
+    def group(self, name):
+        """The group of that name."""
+        return self._named(self.groups, 'group', name)
+
+    @staticmethod
+    def _named(table, what, name):
+        if name not in table:
+            raise LabError(f'unknown {what} "{name}"; there are: {" ".join(table)}')
+        return table[name]
+
+
+class _Table:
+    """One table of the file, whose keys are taken out one by one, so that a rest shows."""
+
+    def __init__(self, where, table):
+        if not isinstance(table, dict):
+            raise LabError(f'{where}: expected a table')
+        self.where = where
+        self.rest = dict(table)
+
+    def take(self, key, kind, default=None):
+        """A key's value, which must be of that kind; needed when there is no default."""
+        if key not in self.rest:
+            if default is None:
+                raise LabError(f'{self.where}: "{key}" is missing')
+            return default
+        value = self.rest.pop(key)
+        if not isinstance(value, kind):
+            raise LabError(f'{self.where}: "{key}": expected {kind.__name__}')
+        return value
+
+    def words(self, key, default=None):
+        """A list of names."""
+        value = self.take(key, list, default)
+        if not all(isinstance(word, str) and NAME.fullmatch(word) for word in value):
+            raise LabError(f'{self.where}: "{key}": expected a list of names')
+        return tuple(value)
+
+    def done(self):
+        """Nothing may be left: a key that is misspelt must not be passed over."""
+        for key in self.rest:
+            raise LabError(f'{self.where}: unknown key "{key}"')
+
+
+def _own_row(name, table):
+    return Row(name, preset=table.take('preset', str), patches=table.words('patches'))
+
+
+def _debian_row(name, table):
+    row = Row(name, preset=table.take('preset', str), suites=table.words('suites'),
+              series=table.take('series', str, '') or None,
+              since=table.take('from', str, '') or None,
+              below=table.take('below', str, '') or None, take=table.take('take', str))
+    if row.take not in TAKES:
+        raise LabError(f'{table.where}: "take": expected one of: {" ".join(TAKES)}')
+    if not row.suites:
+        raise LabError(f'{table.where}: "suites" is empty')
+    return row
+
+
+def _kernel(where, name, raw):
+    table = _Table(f'{where}: kernel.{name}', raw)
+    row = (_own_row if 'patches' in table.rest else _debian_row)(name, table)
+    table.done()
+    return row
+
+
+def _cpu(where, name, raw):
+    table = _Table(f'{where}: cpu.{name}', raw)
+    holds = table.take('holds', str)
+    if not re.fullmatch('0x[0-9a-f]+', holds):
+        raise LabError(f'{table.where}: "holds": expected a mask in hex')
+    cpu = Cpu(name, table.take('cpu', str), int(holds, 16),
+              table.take('qemu', str, '') or None, table.take('gives', dict, {}))
+    table.done()
+    return cpu
+
+
+def _block(where, raw, kernels, cpus):
+    table = _Table(where, raw)
+    block = table.words('kernels'), table.words('cpus')
+    table.done()
+    for names, known, what in ((block[0], kernels, 'kernel'), (block[1], cpus, 'CPU')):
+        for name in names:
+            if name not in known:
+                raise LabError(f'{where}: unknown {what} "{name}"')
+    return [(kernel, cpu) for kernel in block[0] for cpu in block[1]]
+
+
+def _group(where, name, raw, kernels, cpus):
+    table = _Table(f'{where}: group.{name}', raw)
+    states = table.take('states', int)
+    if states < 1:
+        raise LabError(f'{table.where}: "states": expected a number from 1')
+    cells = [cell for block in table.take('block', list)
+             for cell in _block(table.where, block, kernels, cpus)]
+    table.done()
+    return Group(states, tuple(dict.fromkeys(cells)))
+
+
+def _all_of(where, document, key, make):
+    made = {}
+    for name, raw in document.take(key, dict).items():
+        if not NAME.fullmatch(name):
+            raise LabError(f'{where}: {key}: "{name}" is no name')
+        made[name] = make(where, name, raw)
+    return made
+
+
+def load(path=FILE):
+    """Reads the matrix; whatever is wrong with the file is one line."""
+    try:
+        with open(path, 'rb') as file:
+            document = _Table(str(path), tomllib.load(file))
+    except OSError as error:
+        raise LabError(f'{path}: {error.strerror}') from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LabError(f'{path}: {error}') from error
+    own = _Table(f'{path}: own', document.take('own', dict))
+    kernels = _all_of(path, document, 'kernel', _kernel)
+    cpus = _all_of(path, document, 'cpu', _cpu)
+    groups = _all_of(path, document, 'group',
+                     lambda *args: _group(*args, kernels, cpus))
+    matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups)
+    own.done()
+    document.done()
+    return matrix

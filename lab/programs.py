@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The programs that go into a cell, and the presets' profiles, out of a build of the tree."""
+
+import json
+import subprocess
+
+from pathlib import Path
+
+from lab.errors import LabError
+
+# Targets of the build, and the names the lab has for them.
+TARGETS = {'xferry': 'cli/xferry-static', 'differ': 'lab/differ', 'init': 'lab/init',
+           'preset-json': 'lab/preset-json'}
+
+
+class Programs:
+    """Programs of one build directory."""
+
+    def __init__(self, build):
+        self.build = Path(build)
+
+    def make(self):
+        """Builds what is out of date."""
+        if not (self.build / 'build.ninja').exists():
+            raise LabError(f'{self.build}: not a build directory; make one: '
+                           f'meson setup {self.build}')
+        done = subprocess.run(['ninja', '-C', self.build, *TARGETS.values()], check=False,
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise LabError(f'{self.build}: does not build: '
+                           f'{(done.stdout + done.stderr).strip().splitlines()[-1]}')
+
+    def path(self, name):
+        """The file of a program."""
+        path = self.build / TARGETS[name]
+        if not path.is_file():
+            raise LabError(f'{path} is not there; make it: ninja -C {self.build} {TARGETS[name]}')
+        return path
+
+    def preset(self, name):
+        """The profile of a preset."""
+        done = subprocess.run([self.path('preset-json'), name], capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            raise LabError(done.stderr.strip())
+        return json.loads(done.stdout)
