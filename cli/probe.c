@@ -106,7 +106,8 @@ static void say_guests(const struct xf_host *host)
 		say("AMX", "the kernel does not let us have guests with it");
 	if (host->has_after_run)
 		say_mask("after a run", "a guest without XSAVE has in use: ", host->after_run,
-			 host->after_run & ~XF_FPSSE ? "" : ", nothing that is not its own");
+			 host->after_run & ~XF_FPSSE ? ", which is more than its own"
+						     : ", nothing that is not its own");
 }
 
 static void say_layout(const struct xf_host *host)

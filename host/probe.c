@@ -234,6 +234,22 @@ static bool put_to_use(struct asking *ask, const struct xf_kvm_cpu *cpu, uint64_
 }
 
 /*
+ * What a guest has in use that it is no longer shown. It is the one way to that where
+ * SET takes only what the guest is shown, or a hook takes PKRU away.
+ */
+static bool narrow(struct asking *ask, const struct xf_kvm_cpu *cpu, enum xf_probe_guest guest,
+		   uint64_t *out)
+{
+	uint64_t all = ask->answers->supported | XF_FPSSE;
+	uint64_t shown, used = 0;
+	char why[XF_PROBE_WHY];
+
+	return show(ask, cpu, XF_PROBE_FULL, why, &shown) &&
+	       put_to_use(ask, cpu, all, why, &used) && used &&
+	       show(ask, cpu, guest, why, &shown) && get(ask, cpu, why, out);
+}
+
+/*
  * GET: leaks or trims, with or without x87 and SSE always (00c87e9a70a1 for 4.10,
  * d69c1382e1b7, ad856280ddea, a1020a25e697), and trims only once there is a CPUID
  * (ad856280ddea). SET: follows the guest's mask or the host's (ad856280ddea,
@@ -268,6 +284,8 @@ static bool talk(struct asking *ask, enum xf_probe_guest guest, char why[XF_PROB
 		return false;
 	if (all != dialogue.accepted)
 		return no(why, "KVM_SET_XSAVE takes each of some components and not all together");
+	if (guest != XF_PROBE_NONE)
+		dialogue.was_narrowed = narrow(ask, &cpu, guest, &dialogue.narrowed);
 	*out = dialogue;
 	return true;
 }

@@ -25,7 +25,9 @@ enum xf_probe_guest {
 /*
  * What was said to one fresh vCPU: KVM_SET_XSAVE with `before` in use, then
  * KVM_SET_CPUID2, KVM_GET_XSAVE; then each component alone; then all that were
- * taken together, and KVM_GET_XSAVE. Masks are of XSTATE_BV.
+ * taken together, and KVM_GET_XSAVE. At last it is shown everything, all that the
+ * host holds is set, and it is shown again what it was: KVM_GET_XSAVE. Masks are of
+ * XSTATE_BV.
  */
 struct xf_probe_dialogue {
 	bool done;
@@ -35,6 +37,8 @@ struct xf_probe_dialogue {
 	uint64_t carried;  /* and what GET gave of that after it */
 	uint64_t accepted; /* components that SET took each alone */
 	uint64_t kept;	   /* and what GET gave when SET took them together */
+	bool was_narrowed; /* the last part was possible, */
+	uint64_t narrowed; /* and what GET gave in it */
 };
 
 /* Why a part could not be asked: empty when it was. */

@@ -72,10 +72,21 @@ static uint64_t accepted_alone(const struct xf_kvm *kvm, const struct xf_kvm_vcp
 	return accepted;
 }
 
-static struct xf_probe_dialogue predict(const struct xf_kvm *kvm, enum xf_probe_guest guest,
-					const struct xf_probe_dialogue *heard)
+/*
+ * The components that count. AMX that we may not use is not in `supported`, and the
+ * kernel takes its configuration (bit 17) all the same.
+ */
+static uint64_t counted(const struct xf_kvm *kvm)
 {
+	return kvm->host & XF_XTILEDATA ? ANY_COMPONENT : ANY_COMPONENT & ~XF_AMX;
+}
+
+static struct xf_probe_dialogue predict(const struct xf_kvm *kvm, enum xf_probe_guest guest,
+					const struct xf_probe_answers *answers)
+{
+	const struct xf_probe_dialogue *heard = &answers->guests[guest];
 	const struct xf_kvm_vcpu nobody = { 0 };
+	const struct xf_kvm_vcpu all = { .cpuid = ~UINT64_C(0), .cpuid_set = true };
 	const struct xf_kvm_vcpu vcpu = {
 		.cpuid = heard->shown,
 		.cpuid_set = guest != XF_PROBE_NONE,
@@ -83,24 +94,39 @@ static struct xf_probe_dialogue predict(const struct xf_kvm *kvm, enum xf_probe_
 	struct xf_probe_dialogue dialogue = *heard;
 
 	if (guest != XF_PROBE_NONE) {
-		struct xf_kvm_answer before = set(kvm, &nobody, heard->before);
+		struct xf_kvm_answer before = set(kvm, &nobody, heard->before & counted(kvm));
 
 		dialogue.carried = xf_kvm_get(kvm, &vcpu, before.loaded);
 	}
 	dialogue.accepted = accepted_alone(kvm, &vcpu);
-	dialogue.kept = xf_kvm_get(kvm, &vcpu, set(kvm, &vcpu, heard->accepted).loaded);
+	dialogue.kept =
+		xf_kvm_get(kvm, &vcpu, set(kvm, &vcpu, heard->accepted & counted(kvm)).loaded);
+	if (heard->was_narrowed)
+		dialogue.narrowed =
+			xf_kvm_get(kvm, &vcpu, set(kvm, &all, kvm->host & counted(kvm)).loaded);
 	return dialogue;
 }
 
 /* ---- Comparing it with what was heard ---- */
 
-/*
- * AMX that we may not use is not in `supported`, and the kernel takes its
- * configuration (bit 17) all the same: nothing is asked of it then.
- */
-static uint64_t ignored(const struct xf_kvm *kvm)
+/* What GET gave at three times, and what it should have given: the first that differs. */
+static bool get_differs(const struct xf_probe_dialogue *heard, const struct xf_probe_dialogue *due,
+			uint64_t seen, uint64_t *was, uint64_t *expected)
 {
-	return kvm->host & XF_XTILEDATA ? 0 : XF_AMX;
+	const uint64_t pairs[][2] = {
+		{ heard->kept, due->kept },
+		{ heard->carried, due->carried },
+		{ heard->narrowed, due->narrowed },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if ((pairs[i][0] ^ pairs[i][1]) & seen) {
+			*was = pairs[i][0] & seen;
+			*expected = pairs[i][1] & seen;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* How many guests are treated otherwise than predicted. */
@@ -110,7 +136,7 @@ struct misfit {
 
 static struct misfit compare(const struct xf_kvm *kvm, const struct xf_probe_answers *answers)
 {
-	uint64_t seen = ~ignored(kvm);
+	uint64_t seen = counted(kvm);
 	struct misfit misfit = { 0, 0 };
 
 	for (unsigned int i = 0; i < XF_PROBE_GUESTS; i++) {
@@ -119,11 +145,11 @@ static struct misfit compare(const struct xf_kvm *kvm, const struct xf_probe_ans
 		if (!heard->done)
 			continue;
 
-		struct xf_probe_dialogue due = predict(kvm, (enum xf_probe_guest)i, heard);
+		struct xf_probe_dialogue due = predict(kvm, (enum xf_probe_guest)i, answers);
+		uint64_t was, expected;
 
 		misfit.set += ((due.accepted ^ heard->accepted) & seen) != 0;
-		misfit.get += ((due.carried ^ heard->carried) & seen) != 0 ||
-			      ((due.kept ^ heard->kept) & seen) != 0;
+		misfit.get += get_differs(heard, &due, seen, &was, &expected);
 	}
 	return misfit;
 }
@@ -132,23 +158,21 @@ static struct misfit compare(const struct xf_kvm *kvm, const struct xf_probe_ans
 static void describe(const struct xf_kvm *kvm, const struct xf_probe_answers *answers,
 		     char why[XF_PROBE_WHY])
 {
-	uint64_t seen = ~ignored(kvm);
+	uint64_t seen = counted(kvm);
 
 	for (unsigned int i = 0; i < XF_PROBE_GUESTS; i++) {
 		const struct xf_probe_dialogue *heard = &answers->guests[i];
-		const struct xf_probe_dialogue due = predict(kvm, (enum xf_probe_guest)i, heard);
+		const struct xf_probe_dialogue due = predict(kvm, (enum xf_probe_guest)i, answers);
 		const char *what = "KVM_SET_XSAVE takes";
 		uint64_t was = heard->accepted & seen, expected = due.accepted & seen;
 
-		if (was == expected) {
-			bool kept = (heard->kept ^ due.kept) & seen;
-
-			what = "KVM_GET_XSAVE gives";
-			was = (kept ? heard->kept : heard->carried) & seen;
-			expected = (kept ? due.kept : due.carried) & seen;
-		}
-		if (!heard->done || was == expected)
+		if (!heard->done)
 			continue;
+		if (was == expected) {
+			what = "KVM_GET_XSAVE gives";
+			if (!get_differs(heard, &due, seen, &was, &expected))
+				continue;
+		}
 		snprintf(why, XF_PROBE_WHY,
 			 "as no kernel that is known, %s %#" PRIx64 " for a guest shown %#" PRIx64
 			 ", not %#" PRIx64,
@@ -259,7 +283,7 @@ static struct open find_behaviour(const struct xf_probe_answers *answers, struct
 
 	snprintf(why, XF_PROBE_WHY, "%s",
 		 *answers->why_no_guest ? answers->why_no_guest
-					: "KVM shows every guest all that this host holds");
+					: "no guest that was asked about tells it apart");
 	if (!heard_any(answers))
 		return all;
 	for (unsigned int i = 0; i < BEHAVIOURS; i++) {

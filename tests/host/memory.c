@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <json-c/json.h>
 
+#include "tests/host/answers.h"
 #include "tests/host/support.h"
 
 /* glibc's own, behind the ones defined here, which libc and json-c call too. */
@@ -108,10 +109,8 @@ static struct xf_error *from_mask(const char *argument, char *out, size_t size)
 	return from_evidence(err, evidence, out, size);
 }
 
-static struct xf_error *from_host(const char *argument, char *out, size_t size)
+static struct xf_error *as_json(struct xf_error *err, struct xf_host *host, char *out, size_t size)
 {
-	struct xf_host *host;
-	struct xf_error *err = xf_host_open(argument, &host);
 	char *json;
 
 	if (err)
@@ -123,6 +122,26 @@ static struct xf_error *from_host(const char *argument, char *out, size_t size)
 	snprintf(out, size, "%s", json);
 	free(json);
 	return NULL;
+}
+
+static struct xf_error *from_host(const char *argument, char *out, size_t size)
+{
+	struct xf_host *host = NULL;
+	struct xf_error *err = xf_host_open(argument, &host);
+
+	return as_json(err, host, out, size);
+}
+
+/* What a KVM answered; its file is read beforehand. */
+static struct xf_probe_answers answers;
+
+static struct xf_error *from_answers(const char *argument, char *out, size_t size)
+{
+	struct xf_host *host = NULL;
+	struct xf_error *err = xf_probe_conclude(&answers, &host);
+
+	(void)argument;
+	return as_json(err, host, out, size);
 }
 
 static struct xf_error *from_text(const char *argument, char *out, size_t size)
@@ -202,6 +221,18 @@ static void test_hosts(void **state)
 	(void)state;
 	exhaust(from_host, "preset:linux-6.2,-pku,qemu=7.2");
 	exhaust(from_host, data_file("full.json"));
+	exhaust(from_host, data_file("epyc.json"));
+}
+
+static void test_answers(void **state)
+{
+	FILE *file = fopen(data_file("answers/bare.txt"), "r");
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(read_answers(file, &answers));
+	fclose(file);
+	exhaust(from_answers, "answers");
 }
 
 static void test_text(void **state)
@@ -216,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_evidence),
 		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_text),
 	};
 

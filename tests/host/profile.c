@@ -110,7 +110,9 @@ static void test_least(void **state)
 		" {\"supported\":\"0x207\",\"schema\":1,\"get\":null,\"set\":null,\"qemu\":null,"
 		"\"header_checked\":null,\"mxcsr_mask\":null,\"mxcsr_always\":null,"
 		"\"protected\":null,\"xfd_clears\":null,\"hook\":null,\"layout\":null,"
-		"\"area_size\":null,\"cpu\":null,\"kernel\":null,\"xsave\":null}\n\n",
+		"\"area_size\":null,\"cpu\":null,\"kernel\":null,\"xsave\":null,"
+		"\"cpuid_rewritten\":null,\"amx_permitted\":null,\"pkru_kept\":null,"
+		"\"after_run\":null,\"not_learned\":null}\n\n",
 	};
 
 	(void)state;
@@ -130,6 +132,11 @@ static void test_least(void **state)
 		assert_false(host->kvm.hook_pkru);
 		assert_false(host->has_layout);
 		assert_int_equal(host->area_size, 0);
+		assert_int_equal(host->cpuid_rewritten, XF_NOT_KNOWN);
+		assert_int_equal(host->amx_permitted, XF_NOT_KNOWN);
+		assert_int_equal(host->pkru_kept, XF_NOT_KNOWN);
+		assert_false(host->has_after_run);
+		assert_int_equal(host->unlearned_count, 0);
 		assert_null(host->kernel);
 		assert_null(host->cpu);
 		assert_null(host->qemu);
@@ -203,6 +210,37 @@ static void test_layouts(void **state)
 
 		check_fixpoint(&host);
 	}
+}
+
+/* What a probe says and what it could not learn is read back. */
+static void test_probed(void **state)
+{
+	static const char text[] =
+		"{\"schema\":1,\"supported\":\"0x207\",\"cpuid_rewritten\":true,"
+		"\"amx_permitted\":false,\"pkru_kept\":true,\"after_run\":\"0x203\",\"set\":null,"
+		"\"not_learned\":{\"set\":\"a \\\"why\\\"\",\"header_checked\":\"b\","
+		"\"mxcsr_mask\":\"c\",\"layout\":\"d\",\"of a later version\":\"e\"}}";
+	struct xf_host *host;
+	char *json;
+
+	(void)state;
+	assert_success(open_text(text, strlen(text), &host));
+	assert_int_equal(host->cpuid_rewritten, XF_YES);
+	assert_int_equal(host->amx_permitted, XF_NO);
+	assert_int_equal(host->pkru_kept, XF_YES);
+	assert_true(host->has_after_run);
+	assert_int_equal(host->after_run, 0x203);
+	assert_int_equal(host->unlearned_count, 5);
+	assert_string_equal(host->unlearned[0].key, "set");
+	assert_string_equal(host->unlearned[0].why, "a \"why\"");
+	assert_success(xf_host_to_json(host, &json));
+	assert_non_null(strstr(json, "\"header_checked\": null,"));
+	assert_non_null(strstr(json, "\"mxcsr_mask\": null,"));
+	assert_non_null(strstr(json, "\"mxcsr_always\": false,"));
+	assert_non_null(strstr(json, "\"of a later version\": \"e\""));
+	free(json);
+	check_fixpoint(host);
+	xf_host_free(host);
 }
 
 #define PROFILE(keys) "{\"schema\":1,\"supported\":\"0x207\"," keys "}"
@@ -305,6 +343,18 @@ static void test_bad(void **state)
 		  "shares bytes with another component" },
 		{ LAYOUT(AVX ",{\"component\":\"bit 40\",\"offset\":600,\"size\":1}"),
 		  "shares bytes with another component" },
+		/* what a probe found besides */
+		{ PROFILE("\"cpuid_rewritten\":1"), "\"cpuid_rewritten\": expected true, false" },
+		{ PROFILE("\"amx_permitted\":\"yes\""), "\"amx_permitted\": expected true, false" },
+		{ PROFILE("\"pkru_kept\":[]"), "\"pkru_kept\": expected true, false or null" },
+		{ PROFILE("\"after_run\":3"), "\"after_run\": expected a mask in hex" },
+		{ PROFILE("\"not_learned\":[]"), "\"not_learned\": expected an object or null" },
+		{ PROFILE("\"not_learned\":{\"set\":null}"), "\"not_learned.set\": expected text" },
+		{ PROFILE("\"not_learned\":{\"set\":1}"), "\"not_learned.set\": expected text" },
+		{ PROFILE("\"set\":\"host\",\"not_learned\":{\"set\":\"why\"}"),
+		  "\"set\": expected null, as \"not_learned\" has it" },
+		{ PROFILE("\"not_learned\":{\"supported\":\"why\"}"),
+		  "\"supported\": expected null" },
 		/* area_size */
 		{ PROFILE("\"area_size\":\"4096\""), "\"area_size\": expected a number" },
 		{ PROFILE("\"area_size\":1048577"), "\"area_size\": expected a number from 0 to" },
@@ -384,11 +434,12 @@ static void test_truncated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),	cmocka_unit_test(test_least),
-		cmocka_unit_test(test_example), cmocka_unit_test(test_words),
-		cmocka_unit_test(test_presets), cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_bad),	cmocka_unit_test(test_newer_schema),
-		cmocka_unit_test(test_no_file), cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_full),	  cmocka_unit_test(test_least),
+		cmocka_unit_test(test_example),	  cmocka_unit_test(test_words),
+		cmocka_unit_test(test_presets),	  cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_bad),	  cmocka_unit_test(test_newer_schema),
+		cmocka_unit_test(test_probed),	  cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_truncated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

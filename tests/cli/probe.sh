@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xferry probe on this machine's KVM: the text and the profile say the same, the
+# profile is one that --to reads, --to local is the same host, and a static build
+# does with /dev/kvm alone.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq
+[ -e /dev/kvm ] || skip 'no /dev/kvm'
+{ : <>/dev/kvm; } 2>/dev/null || skip '/dev/kvm may not be used'
+
+# Whether x87 and SSE are in use after a run is the CPU's own affair, and not always the same.
+same_run() {
+	jq '.after_run |= (. // "" | sub("[0-3]$"; "0") | sub("[4-7]$"; "4") | select(. != "") // null)'
+}
+
+# It is the profile of the first probe.
+same_profile() {
+	diff <(same_run <"$said/profile.json") <(same_run <"$said/out") || die "$1 says something else"
+}
+
+remember
+run 0 probe --json
+no_error
+cp "$said/out" "$said/profile.json"
+run 0 probe
+no_error
+cp "$said/out" "$said/text"
+nothing_written
+
+# Twice the same: nothing of the first probe is left to be seen by the second.
+run 0 probe --json
+same_profile 'a second probe'
+
+jq -e '.schema == 1 and (.supported | test("^0x[0-9a-f]+$")) and .area_size >= 576
+	and .protected == null and (.not_learned.protected | length > 0)' "$said/profile.json" \
+	>/dev/null || die "not what a profile should say: $(cat "$said/profile.json")"
+[ "$(jq -r .kernel "$said/profile.json")" = "$(uname -r)" ] || die 'another kernel'
+
+# What is null has a reason, but what no probe can know; and what has one is null.
+jq -e '[to_entries[] | select(.value == null) | .key] - ["qemu", "hook"] -
+	(.not_learned | keys) == []' "$said/profile.json" >/dev/null || die 'null without a reason'
+jq -e '. as $all | [.not_learned | keys[] | select($all[.] != null)] == []' "$said/profile.json" \
+	>/dev/null || die 'a reason for what is not null'
+
+# Each reason is in the text.
+jq -r '.not_learned | to_entries[] | .key + " " + .value' "$said/profile.json" |
+	while read -r key why; do
+		grep -Eq "^  $key +" "$said/text" || die "the text does not tell of $key"
+		grep -qF -- "$why" "$said/text" || die "the text does not tell why: $why"
+	done
+echo 'ok text and profile'
+
+# --to local is --to that profile, and a file of that name is ./local.
+cp "$said/profile.json" local
+for sample in "$samples"/*.qevm; do
+	for cpu in qemu64 max max,-pku,-avx; do
+		for target in local ./local; do
+			status=0
+			"$XFERRY" check --json --cpu "$cpu" --to "$target" "$sample" \
+				>"$said/out" 2>"$said/err" || status=$?
+			no_error
+			jq -S 'del(.target.name)' "$said/out" >"$said/${target//\//_}"
+			echo "$status" >>"$said/${target//\//_}"
+		done
+		diff "$said/local" "$said/._local" || die "$sample, $cpu: --to local differs"
+	done
+done
+run 4 check --json --cpu max --from local --to preset:linux-6.6 "$samples/leaky-pc-max.qevm"
+cp "$said/out" "$said/from"
+run 4 check --json --cpu max --from ./local --to preset:linux-6.6 "$samples/leaky-pc-max.qevm"
+diff <(jq -S .vcpus "$said/from") <(jq -S .vcpus "$said/out") || die '--from local differs'
+rm local
+echo 'ok --to local, --from local'
+
+# The only program of a file system, with neither /proc nor /sys nor libraries.
+static=${XFERRY}-static
+if [ ! -x "$static" ]; then
+	echo 'no static build here'
+elif ! unshare -m true 2>/dev/null; then
+	echo 'no file system of our own may be made here'
+else
+	mkdir -p root/dev
+	cp "$static" root/init
+	unshare -m sh -c 'touch root/dev/kvm && mount --bind /dev/kvm root/dev/kvm &&
+		exec chroot root /init probe --json' >"$said/out" 2>"$said/err" ||
+		die "static, alone: $(cat "$said/err")"
+	same_profile 'static, alone, it'
+	# As the first program it has a process number that it must not mind.
+	if unshare -mpf true 2>/dev/null; then
+		unshare -mpf sh -c 'mount --bind /dev/kvm root/dev/kvm &&
+			exec chroot root /init probe --json' >"$said/out" 2>"$said/err" ||
+			die "static, first: $(cat "$said/err")"
+		same_profile 'static, as the first program, it'
+	fi
+	echo 'ok static'
+fi

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is concluded from a KVM's answers: from those that kernels gave in the lab
+ * (data/answers/, written by record-answers.c), from those that a KVM of each known
+ * behaviour would give on each kind of CPU, and from incomplete ones.
+ */
+#include <errno.h>
+
+#include "host/host.h"
+#include "tests/host/answers.h"
+#include "tests/host/support.h"
+
+#define ANY_COMPONENT (~XF_COMPACTED)
+
+/* ---- What is read back must be the same ---- */
+
+static void check_round_trip(const struct xf_host *host)
+{
+	struct xf_host *again;
+	char *first, *second;
+
+	assert_success(xf_host_to_json(host, &first));
+
+	const char *path = make_file(first, strlen(first));
+
+	assert_success(xf_host_open(path, &again));
+	forget_file(path);
+	assert_success(xf_host_to_json(again, &second));
+	assert_string_equal(first, second);
+	free(first);
+	free(second);
+	xf_host_free(again);
+}
+
+static struct xf_host *conclude(const struct xf_probe_answers *answers)
+{
+	struct xf_host *host;
+
+	assert_success(xf_probe_conclude(answers, &host));
+	assert_string_equal(host->name, "local");
+	assert_true(xf_host_lacks(host, "protected"));
+	check_round_trip(host);
+	return host;
+}
+
+/* The reason why a key was not learned. */
+static void assert_lacks(const struct xf_host *host, const char *key, const char *words)
+{
+	for (size_t i = 0; i < host->unlearned_count; i++) {
+		if (strcmp(host->unlearned[i].key, key) != 0)
+			continue;
+		if (!strstr(host->unlearned[i].why, words))
+			fail_msg("%s: \"%s\", expected \"%s\"", key, host->unlearned[i].why, words);
+		return;
+	}
+	fail_msg("%s should not have been learned", key);
+}
+
+static void assert_learned(const struct xf_host *host, const char *key)
+{
+	for (size_t i = 0; i < host->unlearned_count; i++)
+		if (strcmp(host->unlearned[i].key, key) == 0)
+			fail_msg("%s was not learned: %s", key, host->unlearned[i].why);
+}
+
+/* ---- A KVM of a known behaviour ---- */
+
+struct fake {
+	struct xf_kvm kvm;
+	struct xf_kvm_vcpu vcpu;
+	uint64_t in_use;
+};
+
+static bool fake_set(struct fake *fake, uint64_t mask)
+{
+	const struct xf_area_head head = { .xstate_bv = mask, .mxcsr = 0x1f80 };
+	struct xf_kvm_answer answer = xf_kvm_set(&fake->kvm, &fake->vcpu, &head);
+
+	if (answer.reason == XF_REASON_NONE)
+		fake->in_use = answer.loaded;
+	return answer.reason == XF_REASON_NONE;
+}
+
+static uint64_t fake_get(const struct fake *fake)
+{
+	return xf_kvm_get(&fake->kvm, &fake->vcpu, fake->in_use);
+}
+
+static void fake_show(struct fake *fake, uint64_t mask)
+{
+	fake->vcpu.cpuid = mask;
+	fake->vcpu.cpuid_set = true;
+}
+
+static uint64_t fake_accepted(struct fake *fake)
+{
+	uint64_t accepted = 0;
+
+	xf_for_each_bit (bit, ANY_COMPONENT)
+		if (fake_set(fake, xf_mask(bit)))
+			accepted |= xf_mask(bit);
+	return accepted;
+}
+
+static uint64_t shown_to(enum xf_probe_guest guest)
+{
+	static const uint64_t masks[XF_PROBE_GUESTS] = {
+		[XF_PROBE_FPSSE] = XF_FPSSE,
+		[XF_PROBE_AVX] = XF_FPSSE | XF_AVX,
+		[XF_PROBE_FULL] = ANY_COMPONENT,
+	};
+
+	return masks[guest];
+}
+
+/* The same questions in the same order as host/probe.c, to a KVM that rewrites no CPUID. */
+static struct xf_probe_dialogue fake_talk(const struct xf_kvm *kvm, enum xf_probe_guest guest,
+					  uint64_t before)
+{
+	struct fake fake = { .kvm = *kvm };
+	struct xf_probe_dialogue said = { .done = true };
+	uint64_t supported = kvm->no_xsave ? 0 : kvm->host;
+
+	if (guest != XF_PROBE_NONE) {
+		said.before = fake_set(&fake, before) ? before : 0;
+		said.asked = said.shown = shown_to(guest) & supported;
+		fake_show(&fake, said.shown);
+		said.carried = fake_get(&fake);
+	}
+	said.accepted = fake_accepted(&fake);
+	assert_true(fake_set(&fake, said.accepted));
+	said.kept = fake_get(&fake);
+	if (guest != XF_PROBE_NONE) {
+		fake_show(&fake, supported);
+		said.was_narrowed = fake_set(&fake, kvm->host);
+		fake_show(&fake, said.shown);
+		said.narrowed = fake_get(&fake);
+	}
+	return said;
+}
+
+static void fake_extent(struct xf_probe_answers *answers, struct xf_bit bit)
+{
+	const struct xf_extent *extent = &xf_layout_intel.at[bit.n];
+
+	answers->extents[bit.n] =
+		(struct xf_cpuid_regs){ extent->size, extent->offset, extent->aligned << 1, 0 };
+}
+
+static struct xf_probe_answers fake_answers(const struct xf_kvm *kvm)
+{
+	struct xf_probe_answers answers = {
+		.kernel = "1.2.3",
+		.supported = kvm->no_xsave ? 0 : kvm->host,
+		.area_size = 11008,
+		.takes_xcomp_bv = kvm->header_unchecked,
+		.reserved_taken = kvm->header_unchecked ? 0x3f : 0,
+		.mxcsr_mask = kvm->mxcsr_mask,
+		.idle_mxcsr_taken = !kvm->mxcsr_always,
+		.pkru = { { true, XF_PROBE_PKRU }, { true, XF_PROBE_PKRU } },
+		.xfd_kept = !kvm->xfd_clears,
+		.after_run = XF_FPSSE,
+	};
+
+	xf_for_each_bit (bit, answers.supported & ~XF_FPSSE)
+		fake_extent(&answers, bit);
+	for (unsigned int i = 0; i < XF_PROBE_GUESTS; i++)
+		answers.guests[i] = fake_talk(kvm, (enum xf_probe_guest)i,
+					      answers.guests[XF_PROBE_NONE].accepted);
+	return answers;
+}
+
+static void assert_same_on(const struct xf_kvm *a, const struct xf_kvm *b,
+			   const struct xf_kvm_vcpu *vcpu, uint64_t state)
+{
+	const struct xf_area_head head = { .xstate_bv = state, .mxcsr = 0x1f80 };
+	struct xf_kvm_answer one = xf_kvm_set(a, vcpu, &head), other = xf_kvm_set(b, vcpu, &head);
+
+	assert_int_equal(one.reason, other.reason);
+	assert_int_equal(one.loaded, other.loaded);
+	/* Only what the host holds can be put to use here. */
+	state &= a->host;
+	assert_int_equal(xf_kvm_get(a, vcpu, state), xf_kvm_get(b, vcpu, state));
+}
+
+/* What two behaviours do is the same for every guest and state of x87 to PKRU, and all bits. */
+static void assert_same_behaviour(const struct xf_kvm *a, const struct xf_kvm *b)
+{
+	assert_int_equal(a->host, b->host);
+	assert_int_equal(a->no_xsave, b->no_xsave);
+	for (uint64_t shown = 0; shown < 0x400; shown++) {
+		const struct xf_kvm_vcpu vcpu = { .cpuid = shown, .cpuid_set = true };
+
+		for (uint64_t state = 0; state < 0x400; state += 1 + (state & 7))
+			assert_same_on(a, b, &vcpu, state);
+		xf_for_each_bit (bit, ANY_COMPONENT)
+			assert_same_on(a, b, &vcpu, xf_mask(bit));
+	}
+	for (uint64_t state = 0; state < 0x400; state++)
+		assert_same_on(a, b, &(const struct xf_kvm_vcpu){ 0 }, state);
+}
+
+/* A hook takes PKRU away before there is a CPUID; with nothing else GET has nothing to show. */
+static bool hides_order(const struct xf_kvm *kvm)
+{
+	return kvm->hook_pkru && kvm->host == (XF_FPSSE | XF_PKRU);
+}
+
+static void check_behaviour(const char *spec)
+{
+	struct xf_host *preset, *host;
+
+	assert_success(xf_host_open(spec, &preset));
+
+	const struct xf_probe_answers answers = fake_answers(&preset->kvm);
+
+	host = conclude(&answers);
+	print_message("%s\n", spec);
+	assert_learned(host, "get");
+	assert_learned(host, "set");
+	assert_learned(host, "hook");
+	if (hides_order(&preset->kvm))
+		assert_lacks(host, "get_after_cpuid", "no guest that was asked about");
+	else
+		assert_learned(host, "get_after_cpuid");
+	if (hides_order(&preset->kvm))
+		host->kvm.get_after_cpuid = preset->kvm.get_after_cpuid;
+	assert_same_behaviour(&preset->kvm, &host->kvm);
+	assert_int_equal(host->kvm.header_unchecked, preset->kvm.header_unchecked);
+	assert_int_equal(host->kvm.mxcsr_always, preset->kvm.mxcsr_always);
+	assert_int_equal(host->kvm.xfd_clears, preset->kvm.xfd_clears);
+	assert_int_equal(host->cpuid_rewritten, XF_NO);
+	xf_host_free(host);
+	xf_host_free(preset);
+}
+
+/* Each preset, on CPUs with and without what tells behaviours apart. */
+static void test_presets(void **state)
+{
+	static const char *const cpus[] = {
+		"", ",-pku", ",-avx512", ",-avx512,-pku", ",-avx", ",-avx,-pku", ",-xsave",
+	};
+
+	(void)state;
+	for (size_t i = 0; xf_preset(i); i++) {
+		for (size_t j = 0; j < sizeof(cpus) / sizeof(cpus[0]); j++) {
+			char spec[64];
+
+			snprintf(spec, sizeof(spec), "preset:%s%s", xf_preset(i)->name, cpus[j]);
+			check_behaviour(spec);
+		}
+	}
+	check_behaviour("preset:linux-6.2,+amx");
+	check_behaviour("preset:linux-6.12,+amx");
+	check_behaviour("preset:linux-6.19,+amx,-pku");
+	check_behaviour("preset:linux-5.17,+mpx,+amx");
+}
+
+/* ---- What kernels said ---- */
+
+struct recorded {
+	const char *file;
+	uint64_t host;
+	enum xf_kvm_get get;
+	enum xf_kvm_set set;
+	bool get_after_cpuid, hook_pkru, unchecked;
+	uint64_t after_run;
+	enum xf_answer pkru_kept, cpuid_rewritten;
+};
+
+#include "tests/host/recorded.h"
+
+static struct xf_probe_answers recorded_answers(const char *name)
+{
+	struct xf_probe_answers answers;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/answers/%s.txt", getenv("XF_DATA"), name);
+
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		fail_msg("%s is not there", path);
+	if (!read_answers(file, &answers))
+		fail_msg("%s is no list of answers", path);
+	fclose(file);
+	return answers;
+}
+
+static void test_recorded(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(recorded) / sizeof(recorded[0]); i++) {
+		const struct recorded *row = &recorded[i];
+		const struct xf_probe_answers answers = recorded_answers(row->file);
+		struct xf_host *host = conclude(&answers);
+
+		print_message("%s\n", row->file);
+		assert_int_equal(host->kvm.host, row->host);
+		assert_int_equal(host->kvm.get, row->get);
+		assert_int_equal(host->kvm.set, row->set);
+		assert_int_equal(host->kvm.get_after_cpuid, row->get_after_cpuid);
+		assert_int_equal(host->kvm.hook_pkru, row->hook_pkru);
+		assert_int_equal(host->kvm.header_unchecked, row->unchecked);
+		assert_int_equal(host->kvm.no_xsave, answers.supported == 0);
+		assert_int_equal(host->kvm.mxcsr_always, row->unchecked);
+		assert_true(host->has_after_run);
+		assert_int_equal(host->after_run, row->after_run);
+		assert_int_equal(host->pkru_kept, row->pkru_kept);
+		assert_int_equal(host->cpuid_rewritten, row->cpuid_rewritten);
+		assert_int_equal(host->area_size, 4096);
+		assert_int_equal(host->has_layout, !host->kvm.no_xsave);
+		xf_host_free(host);
+	}
+}
+
+/* The answers' own text is read as it was written. */
+static void test_text_of_answers(void **state)
+{
+	struct xf_probe_answers answers = recorded_answers(recorded[0].file), again;
+	FILE *file = tmpfile();
+
+	(void)state;
+	assert_non_null(file);
+	memset(answers.why_no_xfd, 0, sizeof(answers.why_no_xfd));
+	strcpy(answers.why_no_xfd, "a reason");
+	print_answers(&answers, file);
+	rewind(file);
+	assert_true(read_answers(file, &again));
+	assert_memory_equal(&answers, &again, sizeof(answers));
+	fclose(file);
+}
+
+/* ---- What is not there ---- */
+
+static struct xf_probe_answers good_answers(void)
+{
+	struct xf_host *preset;
+
+	assert_success(xf_host_open("preset:linux-6.12,+amx", &preset));
+
+	struct xf_probe_answers answers = fake_answers(&preset->kvm);
+
+	xf_host_free(preset);
+	return answers;
+}
+
+/* Each part that was not asked makes its keys null, and no other. */
+static void test_not_asked(void **state)
+{
+	static const struct {
+		size_t why;
+		const char *keys[3];
+	} parts[] = {
+		{ offsetof(struct xf_probe_answers, why_no_header), { "header_checked" } },
+		{ offsetof(struct xf_probe_answers, why_no_mxcsr),
+		  { "mxcsr_mask", "mxcsr_always" } },
+		{ offsetof(struct xf_probe_answers, why_no_xfd), { "xfd_clears" } },
+		{ offsetof(struct xf_probe_answers, why_no_pkru), { "pkru_kept" } },
+		{ offsetof(struct xf_probe_answers, why_no_run), { "after_run" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		struct xf_probe_answers answers = good_answers();
+		size_t lacks = 1; /* protected guests are never asked about */
+
+		strcpy((char *)&answers + parts[i].why, "KVM_SOMETHING: it \"hurts\"");
+
+		struct xf_host *host = conclude(&answers);
+
+		for (size_t j = 0; parts[i].keys[j]; j++, lacks++)
+			assert_lacks(host, parts[i].keys[j], "KVM_SOMETHING: it \"hurts\"");
+		assert_int_equal(host->unlearned_count, lacks);
+		xf_host_free(host);
+	}
+}
+
+/* Without a VM, what KVM_GET_SUPPORTED_CPUID says is all. */
+static void test_no_vm(void **state)
+{
+	static const char *const keys[] = {
+		"get",
+		"set",
+		"get_after_cpuid",
+		"hook",
+		"header_checked",
+		"mxcsr_mask",
+		"mxcsr_always",
+		"xfd_clears",
+		"area_size",
+		"pkru_kept",
+		"after_run",
+		"cpuid_rewritten",
+	};
+	struct xf_probe_answers answers = good_answers();
+	const char why[] = "/dev/kvm: KVM_CREATE_VM: Device or resource busy";
+
+	(void)state;
+	memset(answers.guests, 0, sizeof(answers.guests));
+	answers.area_size = 0;
+	strcpy(answers.why_no_vm, why);
+	strcpy(answers.why_no_guest, why);
+	strcpy(answers.why_no_header, why);
+	strcpy(answers.why_no_mxcsr, why);
+	strcpy(answers.why_no_xfd, why);
+	strcpy(answers.why_no_pkru, why);
+	strcpy(answers.why_no_run, why);
+
+	struct xf_host *host = conclude(&answers);
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		assert_lacks(host, keys[i], "KVM_CREATE_VM: Device");
+	assert_int_equal(host->kvm.host, 0x602e7);
+	assert_int_equal(host->kvm.get, XF_GET_UNKNOWN);
+	assert_int_equal(host->kvm.set, XF_SET_UNKNOWN);
+	assert_true(host->has_layout);
+	xf_host_free(host);
+}
+
+/* Guests that cannot be told apart leave open what they would tell. */
+static void test_open(void **state)
+{
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host;
+
+	(void)state;
+	/* Every guest is shown everything. */
+	for (unsigned int i = XF_PROBE_NONE + 1; i < XF_PROBE_GUESTS; i++)
+		answers.guests[i] = answers.guests[XF_PROBE_FULL];
+	host = conclude(&answers);
+	assert_lacks(host, "set", "no guest that was asked about tells it apart");
+	assert_learned(host, "hook");
+	assert_int_equal(host->kvm.set, XF_SET_UNKNOWN);
+	xf_host_free(host);
+
+	/* KVM_SET_CPUID2 fails for one that is shown everything: a hook cannot be seen. */
+	answers = good_answers();
+	answers.guests[XF_PROBE_FULL] = (struct xf_probe_dialogue){ 0 };
+	strcpy(answers.why_no_guest, "KVM_SET_CPUID2: Argument list too long");
+	host = conclude(&answers);
+	assert_lacks(host, "hook", "Argument list");
+	assert_learned(host, "set");
+	assert_learned(host, "get");
+	assert_int_equal(host->kvm.set, XF_SET_HOST);
+	assert_int_equal(host->kvm.get, XF_GET_TRIMS);
+	xf_host_free(host);
+}
+
+/* Answers that no known behaviour explains. */
+static void test_unknown_kernel(void **state)
+{
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host;
+
+	(void)state;
+	/* SET takes AVX-512 of a guest without it, and nothing else. */
+	answers.guests[XF_PROBE_FPSSE].accepted = XF_FPSSE | XF_AVX512;
+	answers.guests[XF_PROBE_FPSSE].kept = XF_FPSSE;
+	host = conclude(&answers);
+	assert_lacks(host, "set",
+		     "as no kernel that is known, KVM_SET_XSAVE takes 0xe3 for a guest "
+		     "shown 0x3, not 0x202e7");
+	assert_lacks(host, "get", "as no kernel");
+	assert_lacks(host, "hook", "as no kernel");
+	assert_lacks(host, "get_after_cpuid", "as no kernel");
+	xf_host_free(host);
+
+	/* GET gives AVX of every guest, and nothing else; SET is as it should be. */
+	answers = good_answers();
+	answers.guests[XF_PROBE_FPSSE].kept = XF_FPSSE | XF_AVX;
+	host = conclude(&answers);
+	assert_lacks(host, "get", "KVM_GET_XSAVE gives 0x7 for a guest shown 0x3, not 0x3");
+	assert_lacks(host, "get_after_cpuid", "as no kernel");
+	assert_learned(host, "set");
+	assert_int_equal(host->kvm.set, XF_SET_HOST);
+	assert_int_equal(host->kvm.get, XF_GET_UNKNOWN);
+	xf_host_free(host);
+}
+
+static void test_header_and_mxcsr(void **state)
+{
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host;
+
+	(void)state;
+	answers.reserved_taken = 0x1f;
+	answers.takes_xcomp_bv = true;
+	host = conclude(&answers);
+	assert_lacks(host, "header_checked", "some parts of the header are looked at");
+	xf_host_free(host);
+
+	answers.reserved_taken = 0;
+	answers.mxcsr_mask = 0;
+	host = conclude(&answers);
+	assert_lacks(host, "header_checked", "some parts");
+	assert_lacks(host, "mxcsr_mask", "takes no bit of MXCSR");
+	assert_lacks(host, "mxcsr_always", "takes no bit of MXCSR");
+	assert_int_equal(host->kvm.mxcsr_mask, XF_MXCSR_MASK);
+	xf_host_free(host);
+
+	answers.mxcsr_mask = UINT32_MAX;
+	host = conclude(&answers);
+	assert_lacks(host, "mxcsr_always", "every bit");
+	assert_int_equal(host->kvm.mxcsr_mask, UINT32_MAX);
+	xf_host_free(host);
+}
+
+static void test_layout(void **state)
+{
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host;
+
+	(void)state;
+	answers.moved = XF_PKRU;
+	host = conclude(&answers);
+	assert_lacks(host, "layout", "does not give data back from where");
+	assert_int_equal(host->area_size, 11008);
+	xf_host_free(host);
+
+	answers.moved = 0;
+	answers.area_size = 4096; /* too small for AMX */
+	host = conclude(&answers);
+	assert_lacks(host, "area_size", "KVM_CAP_XSAVE2 is less than");
+	assert_learned(host, "layout");
+	xf_host_free(host);
+
+	answers.extents[9].ebx = 600; /* within AVX */
+	host = conclude(&answers);
+	assert_lacks(host, "layout", "contradicts itself");
+	xf_host_free(host);
+
+	answers.extents[9] = (struct xf_cpuid_regs){ 0 };
+	host = conclude(&answers);
+	assert_lacks(host, "layout", "does not tell where all components lie");
+	xf_host_free(host);
+}
+
+static void test_amx(void **state)
+{
+	static const struct {
+		int permission;
+		enum xf_answer due;
+	} rows[] = {
+		{ 0, XF_NOT_KNOWN },	  { EOPNOTSUPP, XF_NOT_KNOWN },
+		{ EINVAL, XF_NOT_KNOWN }, { ENOSYS, XF_NOT_KNOWN },
+		{ EPERM, XF_NO },	  { EBUSY, XF_NO },
+	};
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host = conclude(&answers);
+
+	(void)state;
+	assert_int_equal(host->amx_permitted, XF_YES);
+	xf_host_free(host);
+
+	/* Without permission KVM does not speak of it, or of its configuration alone. */
+	for (size_t i = 0; i < 12; i++) {
+		answers = good_answers();
+		answers.supported &= ~(i < 6 ? XF_AMX : XF_XTILEDATA);
+		answers.amx_permission = rows[i % 6].permission;
+		for (unsigned int j = 0; j < XF_PROBE_GUESTS; j++) {
+			struct xf_probe_dialogue *guest = &answers.guests[j];
+
+			guest->asked &= answers.supported;
+			guest->shown &= answers.supported;
+			guest->accepted &= ~XF_XTILEDATA;
+			guest->kept &= ~XF_XTILEDATA;
+			guest->carried &= ~XF_XTILEDATA;
+			guest->narrowed &= ~XF_XTILEDATA;
+		}
+		host = conclude(&answers);
+		assert_int_equal(host->kvm.host, 0x2e7);
+		assert_int_equal(host->amx_permitted, rows[i % 6].due);
+		if (rows[i % 6].due == XF_NOT_KNOWN)
+			assert_lacks(host, "amx_permitted", "this host holds no AMX");
+		assert_learned(host, "set");
+		assert_learned(host, "get");
+		assert_int_equal(host->kvm.set, XF_SET_HOST);
+		xf_host_free(host);
+	}
+}
+
+static void test_pkru(void **state)
+{
+	static const struct {
+		struct {
+			bool in_use;
+			uint32_t value;
+		} pkru[3];
+		bool ran;
+		enum xf_answer due;
+		const char *why;
+	} rows[] = {
+		/* GET shows it while its bit is clear, or once the guest has run. */
+		{ { { true, XF_PROBE_PKRU }, { true, XF_PROBE_PKRU } }, false, XF_YES, NULL },
+		{ { { true, XF_PROBE_PKRU }, { false, XF_PROBE_PKRU } }, false, XF_YES, NULL },
+		{ { { true, XF_PROBE_PKRU }, { false, 0 }, { true, XF_PROBE_PKRU } },
+		  true,
+		  XF_YES,
+		  NULL },
+		{ { { true, XF_PROBE_PKRU }, { true, 0 } }, false, XF_NO, NULL },
+		{ { { true, XF_PROBE_PKRU }, { false, 0 }, { true, 0 } }, true, XF_NO, NULL },
+		{ { { true, XF_PROBE_PKRU }, { false, 0 }, { false, 0 } },
+		  true,
+		  XF_NOT_KNOWN,
+		  "after KVM_RUN PKRU is not in use" },
+		{ { { true, XF_PROBE_PKRU }, { false, 0 } },
+		  false,
+		  XF_NOT_KNOWN,
+		  "no guest can be run here" },
+		{ { { false, 0 } }, true, XF_NOT_KNOWN, "does not give back a PKRU" },
+		{ { { true, 1 } }, true, XF_NOT_KNOWN, "does not give back a PKRU" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct xf_probe_answers answers = good_answers();
+
+		for (size_t j = 0; j < 3; j++) {
+			answers.pkru[j].in_use = rows[i].pkru[j].in_use;
+			answers.pkru[j].value = rows[i].pkru[j].value;
+		}
+		answers.pkru_ran = rows[i].ran;
+
+		struct xf_host *host = conclude(&answers);
+
+		assert_int_equal(host->pkru_kept, rows[i].due);
+		if (rows[i].why)
+			assert_lacks(host, "pkru_kept", rows[i].why);
+		xf_host_free(host);
+	}
+}
+
+static void test_rewritten(void **state)
+{
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host;
+
+	(void)state;
+	answers.guests[XF_PROBE_BARE] = answers.guests[XF_PROBE_FULL];
+	answers.guests[XF_PROBE_BARE].asked = 0;
+	answers.run_shown = 0x602e7;
+	host = conclude(&answers);
+	assert_int_equal(host->cpuid_rewritten, XF_YES);
+	assert_lacks(host, "after_run", "shows XSAVE to guests that are not to have it");
+	assert_int_equal(host->kvm.set, XF_SET_HOST);
+	xf_host_free(host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_presets),	       cmocka_unit_test(test_recorded),
+		cmocka_unit_test(test_not_asked),      cmocka_unit_test(test_text_of_answers),
+		cmocka_unit_test(test_no_vm),	       cmocka_unit_test(test_open),
+		cmocka_unit_test(test_unknown_kernel), cmocka_unit_test(test_header_and_mxcsr),
+		cmocka_unit_test(test_layout),	       cmocka_unit_test(test_amx),
+		cmocka_unit_test(test_pkru),	       cmocka_unit_test(test_rewritten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
