@@ -18,6 +18,27 @@ class QmpError(Exception):
     """QEMU refused a command, went away, or said nothing in time."""
 
 
+class LineReader:
+    """Lines from a file descriptor, none waited for longer than wanted."""
+
+    def __init__(self, fd):
+        self._fd = fd
+        self._buffer = b''
+
+    def read_line(self, deadline):
+        """One line without its end; None at the end, TimeoutError at the deadline."""
+        while b'\n' not in self._buffer:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._fd], [], [], left)[0]:
+                raise TimeoutError
+            data = os.read(self._fd, 1 << 16)
+            if not data:
+                return None
+            self._buffer += data
+        line, self._buffer = self._buffer.split(b'\n', 1)
+        return line
+
+
 class Process:
     """A program of this machine that is spoken to in lines.
 
@@ -25,32 +46,21 @@ class Process:
     """
 
     def __init__(self, command):
-        self._buffer = b''
         self._stderr = tempfile.TemporaryFile()
+        self._said = None
         self._proc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=self._stderr)
+        self.read_line = LineReader(self._proc.stdout.fileno()).read_line
 
     def write(self, data):
         """Sends bytes; OSError if nobody listens any more."""
         self._proc.stdin.write(data)
         self._proc.stdin.flush()
 
-    def read_line(self, deadline):
-        """One line without its end; None at the end, TimeoutError at the deadline."""
-        fd = self._proc.stdout.fileno()
-        while b'\n' not in self._buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([fd], [], [], left)[0]:
-                raise TimeoutError
-            data = os.read(fd, 1 << 16)
-            if not data:
-                return None
-            self._buffer += data
-        line, self._buffer = self._buffer.split(b'\n', 1)
-        return line
-
     def stderr(self):
         """What it said on its standard error, on one line."""
+        if self._said is not None:
+            return self._said
         self._stderr.seek(0)
         return one_line(self._stderr.read())
 
@@ -75,6 +85,8 @@ class Process:
             self._proc.kill()
             self._proc.wait()
         self._proc.stdout.close()
+        self._said = self.stderr()
+        self._stderr.close()
 
 
 def one_line(data):
