@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The stories end to end: real QEMUs on real kernels, a guest that notices what it lost.
+
+    story.py a b                     the journeys of these stories (lab/journeys.toml)
+    story.py all --qemu all          every story with every QEMU
+    story.py a --qemu 7.2,10.0       with these QEMUs
+    story.py a --record lab/results  also keeps the records there, one file a story
+    story.py --list                  names the journeys
+    story.py --document lab/results  prints docs/stories.md, made of such records
+
+Each line of the table is one load of a saved guest: what xferry predicted and what
+the guest saw. Exit status: 0 all as predicted; 4 something was not, or a journey
+did not show what it is there to show; 8 the lab could not do it; 16 usage.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+TREE = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TREE))
+
+from lab import matrix, story_document, story_plan, story_table  # noqa: E402
+from lab.errors import LabError  # noqa: E402
+from lab.payload import PayloadError  # noqa: E402
+from lab.story_guest import Build  # noqa: E402
+from lab.story_hosts import Hosts  # noqa: E402
+from lab.story_run import Traveller  # noqa: E402
+from lab.story_xferry import Xferry  # noqa: E402
+
+NOT_AS_PREDICTED, FAILED, USAGE = 4, 8, 16
+# Versions, and the suites of script/qemu-root that have them; None is this machine's own.
+QEMUS = {'5.2': 'bullseye', '7.2': None, '10.0': 'trixie', '11.1': 'sid'}
+DEFAULT_QEMUS = '7.2,10.0'
+WORKERS = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line, and ends with 16 as all of xferry does."""
+
+    def error(self, message):
+        raise ValueError(message)
+
+
+def arguments():
+    """What was asked for."""
+    parser = Parser(prog='story.py', description='The stories, end to end.')
+    parser.add_argument('stories', nargs='*', metavar='STORY')
+    parser.add_argument('--qemu', default=DEFAULT_QEMUS, metavar='VERSION,...')
+    parser.add_argument('--xferry', type=pathlib.Path, default=TREE / 'build/gcc/cli/xferry',
+                        metavar='COMMAND')
+    parser.add_argument('--journey', action='append', metavar='NAME',
+                        help='only this one of the stories (may be repeated)')
+    parser.add_argument('--keep', type=pathlib.Path, metavar='DIR',
+                        help='where states and consoles are left; else only on failure')
+    parser.add_argument('--record', type=pathlib.Path, metavar='DIR')
+    parser.add_argument('--list', action='store_true')
+    parser.add_argument('--document', type=pathlib.Path, metavar='DIR')
+    return parser.parse_args()
+
+
+def wanted_qemus(words):
+    """The QEMUs asked for, as {version: suite}."""
+    versions = list(QEMUS) if words == 'all' else words.split(',')
+    for version in versions:
+        if version not in QEMUS:
+            raise ValueError(f'unknown QEMU "{version}"; there are: all {" ".join(QEMUS)}')
+    return {version: QEMUS[version] for version in versions}
+
+
+def wanted_journeys(journeys, stories, names):
+    """The journeys asked for."""
+    known = sorted({journey.story for journey in journeys})
+    for story in stories:
+        if story != 'all' and story not in known:
+            raise ValueError(f'unknown story "{story}"; there are: all {" ".join(known)}')
+    found = [j for j in journeys if (j.story in stories or 'all' in stories)
+             and (not names or j.name in names)]
+    if not found:
+        raise ValueError('no such journey' if names else 'which story? (see --list)')
+    return found
+
+
+def find_build(version, suite):
+    """The QEMU of that version; its root is built when it is not there."""
+    if suite is None:
+        return Build(version, None)
+    done = subprocess.run([str(TREE / 'script/qemu-root'), suite], capture_output=True, text=True,
+                          check=False)
+    if done.returncode:
+        raise LabError(f'QEMU {version}: {done.stderr.strip() or "no root"}')
+    return Build(version, done.stdout.strip())
+
+
+def travel_all(hosts, journeys, builds, xferry):
+    """Makes all journeys with all QEMUs; yields the records of each in their order."""
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        travellers = [Traveller(hosts, build, xferry) for build in builds]
+        tasks = [(journey, pool.submit(traveller.travel, journey))
+                 for journey in journeys for traveller in travellers]
+        try:
+            for journey, task in tasks:
+                yield journey, task.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            hosts.close()   # what still travels ends at once
+            raise
+
+
+def tell(hosts, journeys, builds, xferry):
+    """Makes the journeys and prints the table; the records, and whether all came as it had to."""
+    since = time.monotonic()
+    complaints, records = [], []
+    print(story_table.HEAD, flush=True)
+    for journey, made in travel_all(hosts, journeys, builds, xferry):
+        for record in made:
+            print(story_table.line(record), flush=True)
+        complaints += story_table.complaints(journey, made)
+        records += made
+    for complaint in complaints:
+        print(f'FAILED {complaint}')
+    print(f'{len(records)} loads, {len(complaints)} complaints, '
+          f'{time.monotonic() - since:.0f} s')
+    return records, not complaints
+
+
+def write_records(records, profiles, where):
+    """One file a story: the loads, and the profiles of their hosts."""
+    where.mkdir(parents=True, exist_ok=True)
+    for story in sorted({record.story for record in records}):
+        mine = [record for record in records if record.story == story]
+        hosts = sorted({host for record in mine for host in (record.source, record.target)})
+        document = {'schema': 1, 'story': story,
+                    'hosts': {host: profiles[host] for host in hosts if host in profiles},
+                    'records': [dataclasses.asdict(record) for record in mine]}
+        path = where / f'story-{story}.json'
+        path.write_text(json.dumps(document, indent=1) + '\n', encoding='utf-8')
+
+
+def run(args, journeys, qemus):
+    """Does what was asked for; whether all came as it had to."""
+    xferry = Xferry(args.xferry)
+    builds = [find_build(*one) for one in qemus.items()]
+    place = pathlib.Path(tempfile.mkdtemp(prefix='xferry-story-'))
+    good = False
+    try:
+        with Hosts(place, matrix.load(), xferry) as hosts:
+            records, good = tell(hosts, journeys, builds, xferry)
+            if args.record:
+                for name in {journey.start for journey in journeys}:
+                    hosts.profile(name, None)
+                write_records(records, hosts.profiles, args.record)
+    finally:
+        leave(place, args.keep, good)
+    return good
+
+
+def leave(place, keep, good):
+    """States and consoles stay where they were asked for, or where they are when it went wrong."""
+    if keep:
+        shutil.copytree(place, keep, dirs_exist_ok=True)
+    if keep or good:
+        shutil.rmtree(place, ignore_errors=True)
+    if keep or not good:
+        print(f'story.py: states and consoles are left in {keep or place}', file=sys.stderr)
+
+
+def main():
+    """The command."""
+    # Not to be left without clearing up: a host would go on running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))
+    try:
+        args = arguments()
+        journeys = story_plan.load(matrix.load())
+        if args.list:
+            for journey in journeys:
+                print(f'{journey.story}: {journey.name}: {" -> ".join(journey.hosts)}')
+            return 0
+        if args.document:
+            print(story_document.markdown(story_plan.titles(),
+                                          story_document.load(args.document)), end='')
+            return 0
+        journeys = wanted_journeys(journeys, args.stories, args.journey)
+        return 0 if run(args, journeys, wanted_qemus(args.qemu)) else NOT_AS_PREDICTED
+    except ValueError as error:
+        print(f'story.py: {error}', file=sys.stderr)
+        return USAGE
+    except (LabError, PayloadError) as error:
+        print(f'story.py: {error}', file=sys.stderr)
+        return FAILED
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest of the stories: a QEMU with our ROM, run on one of the hosts."""
+
+import dataclasses
+import itertools
+import re
+import time
+
+from lab.payload import Sight
+from lab.story_host import Monitor, QmpError
+
+PROGRAM = 'qemu-system-x86_64'
+MEMORY = '16'
+# A round of the guest takes 30 to 50 ms when nobody else wants the CPU.
+ROUNDS = 10
+SILENCE_SECONDS = 10
+LOAD_SECONDS = 60
+# The start of a line of strace: the thread, then a call that puts state into KVM, or the end
+# of one begun earlier. The TSC's frequency is no state, and this CPU cannot set it.
+TRACED = re.compile(r'(\d+) +(?:ioctl\(\d+, (KVM_SET_(?!TSC_KHZ)\w+)|<\.\.\. ioctl resumed)(.*)')
+
+
+@dataclasses.dataclass(frozen=True)
+class Build:
+    """A QEMU as it is installed somewhere: the root to run it in, None for this machine's own."""
+    version: str
+    root: str | None
+
+    @property
+    def ignores_failed_load(self):
+        """Up to 8.1 QEMU ignores that registers could not be loaded."""
+        return tuple(map(int, self.version.split('.'))) < (8, 2)
+
+
+@dataclasses.dataclass
+class Loaded:
+    """What became of a guest whose state was loaded."""
+    sight: Sight | None = None      # None: QEMU did not come to run it
+    said: str = ''                  # QEMU's last words
+    status: int | None = None       # its exit status
+    refused: list = dataclasses.field(default_factory=list)     # ioctls, with their errno
+
+    @property
+    def word(self):
+        """intact, lost, silent or exit."""
+        return self.sight.word if self.sight else 'exit'
+
+
+class Guest(Monitor):
+    """One guest. A context manager; its QEMU has ended when the block does."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, host, build, cpu, rom, args=(), traced=False):
+        self.host = host
+        number = next(Guest.numbers)
+        self.console = host.share / f'guest-{number}'
+        self.trace = host.share / f'trace-{number}'
+        (host.share / f'rom-{number}').write_bytes(rom)
+        argv = self._before(build, traced) + [
+            PROGRAM, '-accel', 'kvm', '-machine', 'pc', '-cpu', cpu, '-m', MEMORY,
+            '-bios', f'/mnt/rom-{number}', '-serial', f'file:/mnt/{self.console.name}',
+            '-display', 'none', '-nodefaults', '-qmp', 'stdio', *args]
+        self.program = host.run(argv, build.root)
+        try:
+            super().__init__(self.program, LOAD_SECONDS)
+        except QmpError as error:
+            self.program.kill()
+            raise host.failed(f'QEMU {build.version}: {error}') from None
+
+    def _before(self, build, traced):
+        """What QEMU is run by: strace to hear what KVM answers, chroot to its own root."""
+        strace = ['strace', '-f', '-qq', '-e', 'trace=ioctl', '-o', f'/mnt/{self.trace.name}']
+        return (strace if traced else []) + (['chroot', build.root] if build.root else [])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        """Ends QEMU, politely if it still listens."""
+        if self.program.status is not None:
+            return
+        try:
+            self.send({'execute': 'quit'})
+            self.program.wait(10)
+        except (OSError, TimeoutError):
+            self.program.kill()
+
+    def said(self):
+        """The guest's console so far."""
+        return self.console.read_text(encoding='latin-1') if self.console.exists() else ''
+
+    def watch(self, since=0, rounds=ROUNDS):
+        """Waits until the guest has said something more, but not for ever."""
+        deadline = time.monotonic() + SILENCE_SECONDS
+        while len(self.said()) < since + rounds and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return Sight(self.said()[since:])
+
+    def start(self):
+        """Lets it run; what it saw."""
+        since = len(self.said())
+        self.cmd('cont')
+        return self.watch(since)
+
+    def press_p(self):
+        """Has it set PKRU to another value; what it saw from then on."""
+        since = len(self.said())
+        self.cmd('send-key', keys=[{'type': 'qcode', 'data': 'p'}])
+        deadline = time.monotonic() + SILENCE_SECONDS
+        while 'k' not in self.said()[since:]:
+            if time.monotonic() > deadline:
+                raise self.host.failed('the guest did not see the key')
+            time.sleep(0.05)
+        return self.watch(self.said().index('k', since) + 1)
+
+    def said_in_monitor(self, line):
+        """Runs a command of the human monitor that says nothing when it succeeds."""
+        said = self.hmp(line).strip()
+        if said:
+            raise QmpError(f'{line}: {said}')
+
+    def refused(self):
+        """The ioctls by which state is put into KVM that were answered with an error."""
+        return refusals(self.trace.read_text(errors='replace') if self.trace.exists() else '')
+
+
+def refusals(trace):
+    """The same, as strace -f wrote it: another thread may come between a call and its answer."""
+    found, pending = [], {}
+    for line in trace.splitlines():
+        match = TRACED.match(line)
+        if not match:
+            continue
+        thread, name, rest = match[1], match[2], match[3]
+        if name:
+            pending[thread] = name
+        error = re.search(r'= -1 (E\w+)', rest)
+        if error and thread in pending:
+            found.append(f'{pending[thread]}: {error[1]}')
+        if '<unfinished' not in rest:
+            pending.pop(thread, None)
+    return found
+
+
+def wait_for_migration(guest):
+    """Until it is done; QmpError if it failed."""
+    deadline = time.monotonic() + LOAD_SECONDS
+    while True:
+        info = guest.cmd('query-migrate')
+        if info.get('status') == 'completed':
+            return
+        if info.get('status') in ('failed', 'cancelled'):
+            raise QmpError(f'migration failed: {info.get("error-desc", "no reason given")}')
+        if time.monotonic() > deadline:
+            raise QmpError(f'migration is {info.get("status")} after {LOAD_SECONDS} s')
+        time.sleep(0.05)
+
+
+def migrate_away(guest, name):
+    """Live migration into a file of the share: the guest runs until the last moment."""
+    guest.cmd('migrate', uri=f'exec:cat >/mnt/{name}')
+    wait_for_migration(guest)
+    return guest.host.share / name
+
+
+def load(host, build, cpu, rom, args, have_loaded, leave=None):
+    """Starts a QEMU that takes state over, by have_loaded(guest), and watches what comes of it.
+
+    have_loaded gives the place in the console behind which the loaded guest speaks.
+    leave(guest, sight) is called while it still runs.
+    """
+    guest = Guest(host, build, cpu, rom, args, traced=True)
+    loaded = Loaded()
+    try:
+        with guest:
+            since = have_loaded(guest)
+            guest.cmd('cont')
+            loaded.sight = guest.watch(since)
+            if leave:
+                leave(guest, loaded.sight)
+    except QmpError as error:
+        if guest.program.status is None or loaded.sight:
+            raise host.failed(f'QEMU {build.version}: {error}') from None
+        loaded.said, loaded.status = str(error), guest.program.status
+    loaded.refused = guest.refused()
+    return loaded
+
+
+def load_stream(host, build, cpu, rom, name, leave=None):
+    """Loads a migration stream from the share."""
+    def incoming(guest):
+        guest.cmd('migrate-incoming', uri=f'exec:cat /mnt/{name}')
+        wait_for_migration(guest)
+        return 0
+    return load(host, build, cpu, rom, ['-S', '-incoming', 'defer'], incoming, leave)
+
+
+def load_snapshot(host, build, cpu, rom, args, name):
+    """Loads a snapshot of an image of the share into a QEMU that has not run yet."""
+    def incoming(guest):
+        guest.said_in_monitor(f'loadvm {name}')
+        return 0
+    return load(host, build, cpu, rom, ['-S', *args], incoming)

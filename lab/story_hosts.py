@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The hosts of a run: booted when they are first needed, shared by all journeys."""
+
+import contextlib
+import threading
+
+from lab import kernels, story_profile
+from lab.story_host import Host, QmpError, make_initrd
+
+
+class Hosts:
+    """The hosts by name, KERNEL/CPU, in one directory. One user at a time each."""
+
+    def __init__(self, place, table, xferry):
+        self.place = place
+        self.share = place / 'share'
+        self.share.mkdir(parents=True)
+        self.profiles = {}
+        self._table = table
+        self._xferry = xferry
+        self._initrd = make_initrd(place)
+        self._lock = threading.Lock()
+        self._hosts = {}
+        self._locks = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        """Ends all of them."""
+        with self._lock:
+            for host in self._hosts.values():
+                host.close()
+
+    def start(self, name):
+        """Begins to boot a host, unless that has been done."""
+        with self._lock:
+            if name not in self._hosts:
+                kernel, _, cpu = name.partition('/')
+                self._locks[name] = threading.Lock()
+                self._hosts[name] = Host(name, kernels.get(self._table, kernel),
+                                         self._table.cpu(cpu), self._initrd, self.place,
+                                         self.share)
+            return self._hosts[name]
+
+    @contextlib.contextmanager
+    def use(self, name):
+        """The host, ready, for one user."""
+        host = self.start(name)
+        with self._locks[name]:
+            host.wait_ready()
+            try:
+                yield host
+            except QmpError as error:
+                raise host.failed(str(error)) from None
+
+    def profile(self, name, qemu):
+        """The path of the profile that xferry has made on the host, with its QEMU's version."""
+        with self.use(name) as host:
+            if name not in self.profiles:
+                self.profiles[name] = story_profile.probe(host, self._xferry.command)
+        path = self.place / f'{host.label}-qemu-{qemu}.json'
+        story_profile.write(self.profiles[name], qemu, path)
+        return path
