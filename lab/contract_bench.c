@@ -75,10 +75,15 @@ void area_set_mxcsr(struct area *area, uint32_t mxcsr)
 	memcpy(area->bytes + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
 
-/* MPX and AMX have bits that the CPU reserves: left at 0, they are never told apart here. */
-static bool has_free_data(struct xf_bit bit)
+/*
+ * Bytes of a component that may have any value. MPX and AMX's configuration have bits
+ * that the CPU reserves and stay 0; behind PKRU's four bytes are four that nobody keeps.
+ */
+static uint32_t free_data(const struct bench *bench, struct xf_bit bit)
 {
-	return !(xf_mask(bit) & (XF_MPX | XF_XTILECFG));
+	if (xf_mask(bit) & (XF_MPX | XF_XTILECFG))
+		return 0;
+	return xf_mask(bit) & XF_PKRU ? 4 : bench->layout.at[bit.n].size;
 }
 
 void area_fill(const struct bench *bench, uint64_t xstate_bv, struct area *out)
@@ -93,14 +98,9 @@ void area_fill(const struct bench *bench, uint64_t xstate_bv, struct area *out)
 	if (xstate_bv & XF_SSE)
 		memset(out->bytes + XMM_OFFSET, 0x5b, 256);
 	area_set_xstate_bv(out, xstate_bv);
-	xf_for_each_bit (bit, xstate_bv & ~XF_FPSSE) {
-		const struct xf_extent *extent = &bench->layout.at[bit.n];
-		uint32_t size = xf_component(bit)->size;
-
-		if (has_free_data(bit))
-			memset(out->bytes + extent->offset, 0x50 + bit.n,
-			       size < extent->size ? size : extent->size);
-	}
+	xf_for_each_bit (bit, xstate_bv & ~XF_FPSSE)
+		memset(out->bytes + bench->layout.at[bit.n].offset, 0x50 + bit.n,
+		       free_data(bench, bit));
 }
 
 /* Where a component's data lies; x87 without its MXCSR and XMM. */
