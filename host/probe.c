@@ -488,7 +488,7 @@ static void ask_pkru(struct asking *ask, char why[XF_PROBE_WHY])
 		no(why, "this host holds no PKRU");
 		return;
 	}
-	if (!extent->size) {
+	if (!extent->size || extent->offset + extent->size > ask->vm.area_size) {
 		no(why, "CPUID leaf 0xD does not tell where PKRU lies");
 		return;
 	}

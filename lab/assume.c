@@ -47,6 +47,12 @@ static struct xf_error *put(struct json_object *profile, const char *word)
 
 	if (!key)
 		return xf_error_memory();
+
+	/* What is assumed is no longer unknown. */
+	struct json_object *not_learned = json_object_object_get(profile, "not_learned");
+
+	if (not_learned)
+		json_object_object_del(not_learned, key);
 	return json_object_object_add(profile, key, value_of(value + 1)) ? xf_error_memory() : NULL;
 }
 

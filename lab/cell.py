@@ -150,7 +150,8 @@ def run(matrix, name, cpu_name, programs, asked, place):
         place = Path(place)
         place.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        expected = programs.preset(kernel.preset) | cpu.gives
+        expected = (programs.preset(kernel.preset) | cpu.gives
+                    | matrix.kernel(name.partition('=')[0]).on.get(cpu_name, {}))
         result.profile, result.differ, result.seconds = _drive(kernel, cpu, programs, asked,
                                                                place)
         result.boot = result.seconds - result.differ['seconds']

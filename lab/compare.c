@@ -12,6 +12,12 @@ static const struct {
 		"bytes 464 to 511 are the host's own since the fpstate rework (5.16): its user "
 		"components, whatever was set (xstate_fx_sw_bytes)",
 	},
+	[EXPLAINED_XFD] = {
+		"xfd",
+		"a component in use that IA32_XFD then disarms is gone at once or not, as the "
+		"registers of the thread that asks are in memory or in the CPU "
+		"(fpu_update_guest_xfd); not compared until the next state is loaded",
+	},
 };
 
 const char *explained_name(enum explained row)

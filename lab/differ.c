@@ -26,12 +26,13 @@ enum { SAME = 0, DIFFERS = 1, COULD_NOT = 8, USAGE = 16 };
 
 #define ASSUME_MAX 16
 
-static const char usage[] = "usage: differ --profile FILE [--states N] [--seed S] [--first INDEX] "
+static const char usage[] = "usage: differ --profile FILE [--states N] [--seed S] [--only INDEX] "
 			    "[--assume KEY=VALUE]...\n";
 
 struct options {
 	const char *profile;
-	uint64_t states, seed, first;
+	uint64_t states, seed, only;
+	bool has_only;
 	char *assume[ASSUME_MAX];
 	size_t assume_count;
 	bool help;
@@ -59,8 +60,9 @@ static bool read_option(int option, struct options *out)
 		       out->states <= UINT64_C(1) << 40;
 	case 's':
 		return number(optarg, &out->seed);
-	case 'f':
-		return number(optarg, &out->first) && out->first <= UINT64_C(1) << 40;
+	case 'o':
+		out->has_only = true;
+		return number(optarg, &out->only);
 	case 'a':
 		if (out->assume_count == ASSUME_MAX)
 			return false;
@@ -74,13 +76,27 @@ static bool read_option(int option, struct options *out)
 	}
 }
 
+static void complain(int option, const char *word)
+{
+	if (option == 'n')
+		fprintf(stderr, "differ: --states %s: expected a number from 1\n", optarg);
+	else if (option == 's')
+		fprintf(stderr, "differ: --seed %s: expected a number\n", optarg);
+	else if (option == 'o')
+		fprintf(stderr, "differ: --only %s: expected a state's index\n", optarg);
+	else if (option == 'a')
+		fprintf(stderr, "differ: --assume %s: expected %d at most\n", optarg, ASSUME_MAX);
+	else
+		fprintf(stderr, "differ: %s: not understood\n", word);
+}
+
 static bool read_options(int argc, char **argv, struct options *out)
 {
 	static const struct option known[] = {
 		{ "profile", required_argument, NULL, 'p' },
 		{ "states", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 's' },
-		{ "first", required_argument, NULL, 'f' },
+		{ "only", required_argument, NULL, 'o' },
 		{ "assume", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -91,14 +107,22 @@ static bool read_options(int argc, char **argv, struct options *out)
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (read_option(option, out))
 			continue;
-		fprintf(stderr, "differ: %s: expected as below\n", argv[optind - 1]);
+		complain(option, argv[optind - 1]);
 		return false;
 	}
+	const char *wrong = NULL;
+
+	if (out->help)
+		return true;
 	if (optind < argc)
-		fprintf(stderr, "differ: %s: an option was expected\n", argv[optind]);
-	else if (!out->profile && !out->help)
-		fputs("differ: --profile FILE is needed\n", stderr);
-	return optind == argc && (out->profile || out->help);
+		wrong = "expected options only";
+	else if (!out->profile)
+		wrong = "--profile FILE is needed";
+	else if (out->has_only && out->only >= out->states)
+		wrong = "--only INDEX: expected one below --states";
+	if (wrong)
+		fprintf(stderr, "differ: %s\n", wrong);
+	return !wrong;
 }
 
 static double now(void)
@@ -109,19 +133,18 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* States are numbered by run; `first` may lie amid one, whose beginning is then gone through too.
- */
+/* All states, or the run that has the one asked for: what is before it on the vCPU counts. */
 static struct xf_error *run_all(struct drive *drive, const struct options *options,
 				struct tally *tally)
 {
-	uint64_t run = options->first / GENERATE_RUN;
-	uint64_t left = options->states + options->first % GENERATE_RUN;
+	uint64_t first = options->has_only ? options->only / GENERATE_RUN : 0;
+	uint64_t last = options->has_only ? first : (options->states - 1) / GENERATE_RUN;
 
-	for (; left > 0; run++) {
-		unsigned int count = left < GENERATE_RUN ? (unsigned int)left : GENERATE_RUN;
+	for (uint64_t run = first; run <= last; run++) {
+		uint64_t left = options->states - run * GENERATE_RUN;
 
-		XF_TRY(drive_run(drive, run, count, tally));
-		left -= count;
+		XF_TRY(drive_run(drive, run,
+				 left < GENERATE_RUN ? (unsigned int)left : GENERATE_RUN, tally));
 	}
 	return NULL;
 }
@@ -146,9 +169,7 @@ static struct xf_error *differ(const struct options *options, const struct xf_ho
 {
 	double begin = now();
 
-	/* As many as there would be from the first on: --first must not change what is generated.
-	 */
-	XF_TRY(drive_open(host, options->seed, options->first + options->states, &drive));
+	XF_TRY(drive_open(host, options->seed, options->states, &drive));
 	XF_TRY(run_all(&drive, options, &tally));
 
 	const struct tally_about about = {

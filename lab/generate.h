@@ -21,6 +21,7 @@ enum guest_kind {
 	GUEST_UNTOLD,	/* nothing: the call is never made */
 	GUEST_EMPTY,	/* a CPUID of no entries */
 	GUEST_BARE,	/* a CPU without XSAVE: no leaf 0xD */
+	GUEST_HIDDEN,	/* all that the host has, but CPUID.1 and the highest leaf deny it */
 	GUEST_X87,	/* leaf 0xD with x87 alone */
 	GUEST_LEGACY,	/* x87 and SSE */
 	GUEST_AVX,	/* and AVX */

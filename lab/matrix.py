@@ -26,6 +26,7 @@ class Row:
     since: str | None = None
     below: str | None = None
     take: str | None = None
+    on: dict = dataclasses.field(default_factory=dict, hash=False)  # {CPU: {key: value}}
 
     @property
     def own(self):
@@ -112,14 +113,16 @@ class _Table:
 
 
 def _own_row(name, table):
-    return Row(name, preset=table.take('preset', str), patches=table.words('patches'))
+    return Row(name, preset=table.take('preset', str), patches=table.words('patches'),
+               on=table.take('on', dict, {}))
 
 
 def _debian_row(name, table):
     row = Row(name, preset=table.take('preset', str), suites=table.words('suites'),
               series=table.take('series', str, '') or None,
               since=table.take('from', str, '') or None,
-              below=table.take('below', str, '') or None, take=table.take('take', str))
+              below=table.take('below', str, '') or None, take=table.take('take', str),
+              on=table.take('on', dict, {}))
     if row.take not in TAKES:
         raise LabError(f'{table.where}: "take": expected one of: {" ".join(TAKES)}')
     if not row.suites:

@@ -30,6 +30,11 @@ class Programs:
             raise LabError(f'{self.build}: does not build: '
                            f'{(done.stdout + done.stderr).strip().splitlines()[-1]}')
 
+    def check(self):
+        """That all are there, before anything takes long."""
+        for name in TARGETS:
+            self.path(name)
+
     def path(self, name):
         """The file of a program."""
         path = self.build / TARGETS[name]

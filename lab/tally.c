@@ -210,6 +210,9 @@ static struct json_object *json_of_tally(const struct tally *tally, const struct
 	json_object_object_add(json, "odd", json_of_oddities(tally));
 	json_object_object_add(json, "cpuid", cpuid);
 	json_object_object_add(
+		json, "read",
+		json_of_pair("xsave", tally->read_xsave, "xsave2", tally->read_xsave2));
+	json_object_object_add(
 		json, "xcr0",
 		json_of_pair("taken", tally->xcr0_taken, "refused", tally->xcr0_refused));
 	json_object_object_add(json, "explained", json_of_explained(tally));

@@ -13,7 +13,7 @@
 #define TALLY_WINDOW 16
 
 /* Answers that differ from the model for a reason that is known: a row each in compare.c. */
-enum explained { EXPLAINED_SW_RESERVED, EXPLAINED_COUNT };
+enum explained { EXPLAINED_SW_RESERVED, EXPLAINED_XFD, EXPLAINED_COUNT };
 
 enum differ_call { CALL_SET_XSAVE, CALL_GET_XSAVE, CALL_SET_XCRS, CALL_GET_XCRS };
 
@@ -54,6 +54,7 @@ struct tally {
 	} kinds[GUEST_KINDS];
 	uint64_t oddities[ODDITIES];
 	uint64_t cpuid_told, cpuid_refused, cpuid_changed;
+	uint64_t read_xsave, read_xsave2; /* KVM_GET_XSAVE and KVM_GET_XSAVE2 */
 	uint64_t xcr0_taken, xcr0_refused;
 	uint64_t explained[EXPLAINED_COUNT];
 	uint64_t skipped; /* the rest of a run behind a difference */

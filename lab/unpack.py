@@ -3,6 +3,7 @@
 
 import gzip
 import lzma
+import re
 import struct
 import subprocess
 import tarfile
@@ -35,13 +36,10 @@ def _members(deb):
     """(path, reader) of each file of a package."""
     with subprocess.Popen(['dpkg-deb', '--fsys-tarfile', str(deb)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
-        try:
-            with tarfile.open(fileobj=process.stdout, mode='r|') as archive:
-                for member in archive:
-                    if member.isfile():
-                        yield member.name, archive.extractfile(member)
-        except tarfile.TarError as error:
-            raise LabError(f'{deb.name}: not a whole package: {error}') from error
+        with tarfile.open(fileobj=process.stdout, mode='r|') as archive:
+            for member in archive:
+                if member.isfile():
+                    yield member.name, archive.extractfile(member)
         process.stdout.read()
         said = process.stderr.read().decode(errors='replace').strip()
         if process.wait():
@@ -61,12 +59,15 @@ def _read(debs, wanted, found):
     """Reads the wanted modules, and the kernel, out of packages."""
     kernel = None
     for deb in debs:
-        for path, reader in _members(deb):
-            name = _name(path)
-            if name in wanted and name not in found:
-                found[name] = _plain(path, reader.read())
-            elif PurePosixPath(path).name.startswith('vmlinuz-'):
-                kernel = reader.read()
+        try:
+            for path, reader in _members(deb):
+                name = _name(path)
+                if name in wanted and name not in found:
+                    found[name] = _plain(path, reader.read())
+                elif re.match(r'vmlinuz(-|$)', PurePosixPath(path).name):
+                    kernel = reader.read()
+        except (tarfile.TarError, lzma.LZMAError, OSError) as error:
+            raise LabError(f'{deb.name}: not a whole package: {error}') from error
     return kernel
 
 

@@ -226,7 +226,7 @@ static void test_hosts(void **state)
 
 static void test_answers(void **state)
 {
-	FILE *file = fopen(data_file("answers/bare.txt"), "r");
+	FILE *file = fopen(data_file("answers/odd-get.txt"), "r");
 
 	(void)state;
 	assert_non_null(file);

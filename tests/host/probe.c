@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is concluded from a KVM's answers: from those that kernels gave in the lab
- * (data/answers/, written by record-answers.c), from those that a KVM of each known
- * behaviour would give on each kind of CPU, and from incomplete ones.
+ * (data/answers/, written by record-answers.c), from those of a KVM made up for each
+ * known behaviour and kind of CPU, and from incomplete ones.
  */
 #include <errno.h>
 
 #include "host/host.h"
 #include "tests/host/answers.h"
+#include "tests/host/fake-kvm.h"
 #include "tests/host/support.h"
 
 #define ANY_COMPONENT (~XF_COMPACTED)
@@ -65,108 +66,13 @@ static void assert_learned(const struct xf_host *host, const char *key)
 
 /* ---- A KVM of a known behaviour ---- */
 
-struct fake {
-	struct xf_kvm kvm;
-	struct xf_kvm_vcpu vcpu;
-	uint64_t in_use;
-};
-
-static bool fake_set(struct fake *fake, uint64_t mask)
-{
-	const struct xf_area_head head = { .xstate_bv = mask, .mxcsr = 0x1f80 };
-	struct xf_kvm_answer answer = xf_kvm_set(&fake->kvm, &fake->vcpu, &head);
-
-	if (answer.reason == XF_REASON_NONE)
-		fake->in_use = answer.loaded;
-	return answer.reason == XF_REASON_NONE;
-}
-
-static uint64_t fake_get(const struct fake *fake)
-{
-	return xf_kvm_get(&fake->kvm, &fake->vcpu, fake->in_use);
-}
-
-static void fake_show(struct fake *fake, uint64_t mask)
-{
-	fake->vcpu.cpuid = mask;
-	fake->vcpu.cpuid_set = true;
-}
-
-static uint64_t fake_accepted(struct fake *fake)
-{
-	uint64_t accepted = 0;
-
-	xf_for_each_bit (bit, ANY_COMPONENT)
-		if (fake_set(fake, xf_mask(bit)))
-			accepted |= xf_mask(bit);
-	return accepted;
-}
-
-static uint64_t shown_to(enum xf_probe_guest guest)
-{
-	static const uint64_t masks[XF_PROBE_GUESTS] = {
-		[XF_PROBE_FPSSE] = XF_FPSSE,
-		[XF_PROBE_AVX] = XF_FPSSE | XF_AVX,
-		[XF_PROBE_FULL] = ANY_COMPONENT,
-	};
-
-	return masks[guest];
-}
-
-/* The same questions in the same order as host/probe.c, to a KVM that rewrites no CPUID. */
-static struct xf_probe_dialogue fake_talk(const struct xf_kvm *kvm, enum xf_probe_guest guest,
-					  uint64_t before)
-{
-	struct fake fake = { .kvm = *kvm };
-	struct xf_probe_dialogue said = { .done = true };
-	uint64_t supported = kvm->no_xsave ? 0 : kvm->host;
-
-	if (guest != XF_PROBE_NONE) {
-		said.before = fake_set(&fake, before) ? before : 0;
-		said.asked = said.shown = shown_to(guest) & supported;
-		fake_show(&fake, said.shown);
-		said.carried = fake_get(&fake);
-	}
-	said.accepted = fake_accepted(&fake);
-	assert_true(fake_set(&fake, said.accepted));
-	said.kept = fake_get(&fake);
-	if (guest != XF_PROBE_NONE) {
-		fake_show(&fake, supported);
-		said.was_narrowed = fake_set(&fake, kvm->host);
-		fake_show(&fake, said.shown);
-		said.narrowed = fake_get(&fake);
-	}
-	return said;
-}
-
-static void fake_extent(struct xf_probe_answers *answers, struct xf_bit bit)
-{
-	const struct xf_extent *extent = &xf_layout_intel.at[bit.n];
-
-	answers->extents[bit.n] =
-		(struct xf_cpuid_regs){ extent->size, extent->offset, extent->aligned << 1, 0 };
-}
-
 static struct xf_probe_answers fake_answers(const struct xf_kvm *kvm)
 {
-	struct xf_probe_answers answers = {
-		.kernel = "1.2.3",
-		.supported = kvm->no_xsave ? 0 : kvm->host,
-		.area_size = 11008,
-		.takes_xcomp_bv = kvm->header_unchecked,
-		.reserved_taken = kvm->header_unchecked ? 0x3f : 0,
-		.mxcsr_mask = kvm->mxcsr_mask,
-		.idle_mxcsr_taken = !kvm->mxcsr_always,
-		.pkru = { { true, XF_PROBE_PKRU }, { true, XF_PROBE_PKRU } },
-		.xfd_kept = !kvm->xfd_clears,
-		.after_run = XF_FPSSE,
-	};
+	struct xf_probe_answers answers;
 
-	xf_for_each_bit (bit, answers.supported & ~XF_FPSSE)
-		fake_extent(&answers, bit);
-	for (unsigned int i = 0; i < XF_PROBE_GUESTS; i++)
-		answers.guests[i] = fake_talk(kvm, (enum xf_probe_guest)i,
-					      answers.guests[XF_PROBE_NONE].accepted);
+	memset(&fake, 0, sizeof(fake));
+	fake.kvm = *kvm;
+	assert_success(xf_probe_ask(&answers));
 	return answers;
 }
 
@@ -206,15 +112,42 @@ static bool hides_order(const struct xf_kvm *kvm)
 	return kvm->hook_pkru && kvm->host == (XF_FPSSE | XF_PKRU);
 }
 
+static uint64_t after_run_of(const struct xf_kvm *kvm)
+{
+	const struct xf_kvm_vcpu vcpu = { .cpuid_set = true };
+
+	return xf_kvm_get(kvm, &vcpu, XF_FPSSE | (kvm->host & XF_PKRU));
+}
+
+static void check_amx(const struct xf_host *host, const struct xf_kvm *kvm)
+{
+	if (kvm->host & XF_XTILEDATA) {
+		assert_int_equal(host->amx_permitted, XF_YES);
+		assert_learned(host, "xfd_clears");
+		assert_int_equal(host->kvm.xfd_clears, kvm->xfd_clears);
+	} else {
+		assert_lacks(host, "amx_permitted", "this host holds no AMX");
+		assert_lacks(host, "xfd_clears", "no component that IA32_XFD disarms");
+	}
+}
+
+static void check_pkru(const struct xf_host *host, const struct xf_kvm *kvm)
+{
+	if (kvm->host & XF_PKRU)
+		assert_int_equal(host->pkru_kept, XF_YES);
+	else
+		assert_lacks(host, "pkru_kept", "this host holds no PKRU");
+}
+
 static void check_behaviour(const char *spec)
 {
 	struct xf_host *preset, *host;
 
 	assert_success(xf_host_open(spec, &preset));
-
-	const struct xf_probe_answers answers = fake_answers(&preset->kvm);
-
-	host = conclude(&answers);
+	memset(&fake, 0, sizeof(fake));
+	fake.kvm = preset->kvm;
+	assert_success(xf_host_probe(&host));
+	check_round_trip(host);
 	print_message("%s\n", spec);
 	assert_learned(host, "get");
 	assert_learned(host, "set");
@@ -226,10 +159,18 @@ static void check_behaviour(const char *spec)
 	if (hides_order(&preset->kvm))
 		host->kvm.get_after_cpuid = preset->kvm.get_after_cpuid;
 	assert_same_behaviour(&preset->kvm, &host->kvm);
-	assert_int_equal(host->kvm.header_unchecked, preset->kvm.header_unchecked);
-	assert_int_equal(host->kvm.mxcsr_always, preset->kvm.mxcsr_always);
-	assert_int_equal(host->kvm.xfd_clears, preset->kvm.xfd_clears);
+	/* Without XSAVE there is no header to look at, and MXCSR is always there. */
+	assert_int_equal(host->kvm.header_unchecked,
+			 preset->kvm.header_unchecked || preset->kvm.no_xsave);
+	assert_int_equal(host->kvm.mxcsr_always, preset->kvm.mxcsr_always || preset->kvm.no_xsave);
+	assert_int_equal(host->kvm.mxcsr_mask, preset->kvm.mxcsr_mask);
 	assert_int_equal(host->cpuid_rewritten, XF_NO);
+	assert_int_equal(host->area_size, FAKE_AREA);
+	assert_int_equal(host->has_layout, !host->kvm.no_xsave);
+	assert_true(host->has_after_run);
+	assert_int_equal(host->after_run, after_run_of(&preset->kvm));
+	check_amx(host, &preset->kvm);
+	check_pkru(host, &preset->kvm);
 	xf_host_free(host);
 	xf_host_free(preset);
 }
@@ -647,15 +588,201 @@ static void test_rewritten(void **state)
 	xf_host_free(host);
 }
 
+/* ---- What a KVM refuses, and odd ones ---- */
+
+/* Probes the KVM of good_answers with what `fake` has been told since. */
+static struct xf_host *probe_fake(void)
+{
+	struct xf_host *host;
+
+	fake.count = 0;
+	assert_success(xf_host_probe(&host));
+	check_round_trip(host);
+	return host;
+}
+
+static void test_calls_fail(void **state)
+{
+	static const struct {
+		unsigned long request;
+		unsigned int from;
+		const char *key, *why;
+	} rows[] = {
+		{ KVM_CREATE_VM, 1, "set", "/dev/kvm: KVM_CREATE_VM: Input/output error" },
+		{ KVM_GET_VCPU_MMAP_SIZE, 1, "set", "KVM_GET_VCPU_MMAP_SIZE: Input/output" },
+		{ KVM_CREATE_VCPU, 1, "set", "KVM_CREATE_VCPU: Input/output error" },
+		{ KVM_SET_CPUID2, 1, "header_checked", "KVM_SET_CPUID2: Input/output error" },
+		{ KVM_GET_CPUID2, 1, "mxcsr_mask", "KVM_GET_CPUID2: Input/output error" },
+		{ KVM_SET_XSAVE, 1, "set", "KVM_SET_XSAVE: Input/output error" },
+		{ KVM_SET_XSAVE, 2, "pkru_kept", "KVM_SET_XSAVE: Input/output error" },
+		{ KVM_SET_XSAVE, 2, "xfd_clears", "KVM_SET_XSAVE: Input/output error" },
+		{ KVM_GET_XSAVE2, 1, "get", "KVM_GET_XSAVE: Input/output error" },
+		{ KVM_GET_XSAVE2, 1, "after_run", "KVM_GET_XSAVE: Input/output error" },
+		{ KVM_GET_XSAVE2, 1, "pkru_kept", "KVM_GET_XSAVE: Input/output error" },
+		{ KVM_GET_XSAVE2, 1, "xfd_clears", "KVM_GET_XSAVE: Input/output error" },
+		{ KVM_SET_MSRS, 1, "xfd_clears", "KVM_SET_MSRS of IA32_XFD: Input/output" },
+		{ KVM_SET_MSRS, 2, "xfd_clears", "KVM_SET_MSRS of IA32_XFD: Input/output" },
+		{ KVM_SET_USER_MEMORY_REGION, 1, "after_run", "KVM_SET_USER_MEMORY_REGION: In" },
+		{ KVM_SET_SIGNAL_MASK, 1, "after_run", "KVM_RUN: Input/output error" },
+		{ KVM_RUN, 1, "after_run", "KVM_RUN: Input/output error" },
+		{ KVM_RUN, 1, "pkru_kept", "no guest can be run here" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		good_answers();
+		fake.fails = rows[i].request;
+		fake.fails_from = rows[i].from;
+		fake.fails_with = EIO;
+
+		struct xf_host *host = probe_fake();
+
+		assert_lacks(host, rows[i].key, rows[i].why);
+		assert_int_equal(host->kvm.host, 0x602e7);
+		xf_host_free(host);
+	}
+}
+
+/* Every single call of a kind fails once: what is told is right, or not told. */
+static void test_one_call_fails(void **state)
+{
+	static const unsigned long requests[] = {
+		KVM_CREATE_VCPU, KVM_SET_CPUID2, KVM_GET_CPUID2, KVM_SET_XSAVE, KVM_GET_XSAVE2,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		unsigned int made = 1;
+
+		for (unsigned int n = 1; n <= made; n += requests[i] == KVM_SET_XSAVE ? 7 : 1) {
+			good_answers();
+			fake.fails = requests[i];
+			fake.fails_from = n;
+			fake.fails_with = EIO;
+
+			struct xf_host *host = probe_fake();
+
+			made = fake.count;
+			assert_true(host->kvm.set == XF_SET_HOST || xf_host_lacks(host, "set"));
+			assert_true(host->kvm.get == XF_GET_TRIMS || xf_host_lacks(host, "get"));
+			assert_false(host->kvm.hook_pkru);
+			assert_false(host->kvm.get_after_cpuid);
+			assert_false(host->kvm.header_unchecked);
+			assert_int_equal(host->kvm.mxcsr_mask, 0xffff);
+			assert_int_not_equal(host->pkru_kept, XF_NO);
+			xf_host_free(host);
+		}
+		assert_true(made > 5);
+	}
+}
+
+static void test_fatal(void **state)
+{
+	static const struct {
+		unsigned long request;
+		int error;
+		const char *words;
+	} rows[] = {
+		{ KVM_GET_API_VERSION, ENOTTY, "/dev/kvm: this is no KVM: KVM_GET_API_VERSION" },
+		{ KVM_GET_SUPPORTED_CPUID, E2BIG, "/dev/kvm: KVM_GET_SUPPORTED_CPUID: Argument" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct xf_host *host = NULL;
+
+		good_answers();
+		fake.fails = rows[i].request;
+		fake.fails_from = 1;
+		fake.fails_with = rows[i].error;
+		assert_error(xf_host_open("local", &host), XF_ERR_IO, rows[i].words);
+		assert_null(host);
+	}
+}
+
+static void test_odd(void **state)
+{
+	struct xf_host *host;
+
+	(void)state;
+	good_answers();
+	fake.exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	host = probe_fake();
+	assert_lacks(host, "after_run", "KVM_RUN cannot run a guest's code here: exit reason 17");
+	assert_lacks(host, "pkru_kept", "no guest can be run here");
+	assert_learned(host, "set");
+	xf_host_free(host);
+
+	good_answers();
+	fake.loses_pkru = true;
+	host = probe_fake();
+	assert_int_equal(host->pkru_kept, XF_NO);
+	xf_host_free(host);
+
+	good_answers();
+	fake.exit_reason = KVM_EXIT_FAIL_ENTRY;
+	fake.shows_idle_pkru = true;
+	host = probe_fake();
+	assert_int_equal(host->pkru_kept, XF_YES);
+	xf_host_free(host);
+
+	good_answers();
+	fake.misplaced = XF_AVX;
+	host = probe_fake();
+	assert_lacks(host, "layout", "does not give data back from where");
+	xf_host_free(host);
+
+	good_answers();
+	fake.together = XF_AVX | XF_PKRU;
+	host = probe_fake();
+	assert_lacks(host, "set", "takes each of some components and not all together");
+	xf_host_free(host);
+
+	/* Tile data is refused, alone or not. */
+	good_answers();
+	fake.together = XF_XTILEDATA;
+	host = probe_fake();
+	assert_lacks(host, "xfd_clears", "KVM_SET_XSAVE refuses tile data");
+	xf_host_free(host);
+}
+
+/* As the one of local-6.18: whoever has a CPUID is shown everything. */
+static void test_shows_everything(void **state)
+{
+	struct xf_host *host;
+
+	(void)state;
+	good_answers();
+	fake.shows = fake.kvm.host;
+	host = probe_fake();
+	assert_int_equal(host->cpuid_rewritten, XF_YES);
+	assert_int_equal(host->kvm.set, XF_SET_HOST);
+	assert_int_equal(host->kvm.get, XF_GET_TRIMS);
+	assert_int_equal(host->after_run, XF_FPSSE);
+	assert_int_equal(host->unlearned_count, 1);
+	xf_host_free(host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_presets),	       cmocka_unit_test(test_recorded),
-		cmocka_unit_test(test_not_asked),      cmocka_unit_test(test_text_of_answers),
-		cmocka_unit_test(test_no_vm),	       cmocka_unit_test(test_open),
-		cmocka_unit_test(test_unknown_kernel), cmocka_unit_test(test_header_and_mxcsr),
-		cmocka_unit_test(test_layout),	       cmocka_unit_test(test_amx),
-		cmocka_unit_test(test_pkru),	       cmocka_unit_test(test_rewritten),
+		cmocka_unit_test(test_presets),
+		cmocka_unit_test(test_recorded),
+		cmocka_unit_test(test_not_asked),
+		cmocka_unit_test(test_text_of_answers),
+		cmocka_unit_test(test_no_vm),
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_unknown_kernel),
+		cmocka_unit_test(test_header_and_mxcsr),
+		cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_amx),
+		cmocka_unit_test(test_pkru),
+		cmocka_unit_test(test_rewritten),
+		cmocka_unit_test(test_calls_fail),
+		cmocka_unit_test(test_one_call_fails),
+		cmocka_unit_test(test_fatal),
+		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_shows_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

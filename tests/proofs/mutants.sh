@@ -40,6 +40,12 @@ rule.c%return guest . XF_FPSSE%return guest%repaired-is-taken
 rule.c%in_use \&= ~XF_SUPERVISOR%in_use \&= ~XF_PT%get-is-within-use
 rule.c%guest : guest . XF_FPSSE%guest : guest%get-is-within-use
 rule.c%\&\& xf_is_consistent(xcr0)%%xcr0-is-the-guests
+vcpu.c%answer.reason != XF_REASON_NONE ..%%read-back-is-taken-back
+vcpu.c%answer.loaded \& XF_PKRU)%true)%read-back-is-taken-back
+vcpu.c%define GIVES_MXCSR (XF_SSE%define GIVES_MXCSR (XF_FPSSE%read-back-is-taken-back
+vcpu.c%shown \& ~(XF_FPSSE . XF_PKRU)%fpu->in_use \& ~(XF_FPSSE | XF_PKRU)%read-back-is-taken-back
+vcpu.c%fpu->in_use = answer.loaded%fpu->in_use |= answer.loaded | XF_X87%read-back-is-taken-back
+vcpu.c%kvm->no_xsave .. kvm->mxcsr_always%kvm->mxcsr_always%read-back-is-taken-back
 component.c%XF_AVX512, XF_AVX512 . XF_AVX%XF_AVX512, XF_AVX512%narrow-widen
 component.c%XF_AMX, 0%XF_XTILECFG | XF_XTILEDATA | XF_AVX, 0%narrow-widen
 area.c%xf_zero_bytes(bytes + place.offset, place.size)%xf_zero_bytes(bytes + place.offset, place.size + 1)%only-listed-bytes-change
@@ -68,7 +74,7 @@ while IFS='%' read -r file from to proof; do
 	fi
 	"${cc[@]}" -c "$work/mutant.c" -o "$work/mutant.o"
 	objects=("$work/mutant.o" "$work/driver.o")
-	for object in area component layout rule; do
+	for object in area component layout rule vcpu; do
 		[ "$object.c" = "$file" ] || objects+=("$work/$object.o")
 	done
 	"${cc[@]}" -x none "${objects[@]}" "$work/$proof.proof" -o "$work/run"

@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the lab says to data that is wrong: one line, status 8 or 16, and nothing else.
+
+usage: data.py SOURCE
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from pathlib import Path
+
+SOURCE = Path(sys.argv.pop(1)).resolve()
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SOURCE))
+
+from lab import build, cache, debian, initramfs, kernels, matrix, results, unpack  # noqa: E402
+from lab.errors import LabError  # noqa: E402
+
+GOOD = matrix.FILE.read_text(encoding='utf-8')
+
+
+class Place(unittest.TestCase):
+    """A test with a directory, and a cache, of its own."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.place = Path(directory.name)
+        self.addCleanup(os.environ.update, dict(os.environ))
+        os.environ['XDG_CACHE_HOME'] = str(self.place / 'cache')
+
+    def lab(self, *words):
+        """(status, what it printed, what it complained of)."""
+        done = subprocess.run([SOURCE / 'script' / 'lab', *words], capture_output=True, text=True,
+                              check=False, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout, done.stderr
+
+    def refused(self, text, *words, status=8):
+        """The lab ends with that status and one line that has `text` in it."""
+        got, out, err = self.lab(*words)
+        self.assertEqual((got, out), (status, ''), err)
+        self.assertEqual(len(err.splitlines()), 1, err)
+        self.assertTrue(err.startswith('lab: '), err)
+        self.assertIn(text, err)
+
+
+class Matrix(Place):
+    """The matrix file."""
+
+    def broken(self, old, new, text):
+        """The good matrix with one thing changed is refused, naming file and place."""
+        self.assertIn(old, GOOD)
+        path = self.place / 'matrix.toml'
+        path.write_text(GOOD.replace(old, new, 1), encoding='utf-8')
+        self.refused(text, '--matrix', path, 'list')
+        self.refused(str(path), '--matrix', path, 'list')
+
+    def test_not_toml(self):
+        self.broken('[own]', '[own', 'line')
+
+    def test_no_such_file(self):
+        self.refused('No such file', '--matrix', self.place / 'none', 'list')
+
+    def test_misspelt_key(self):
+        self.broken('take = "newest"', 'takes = "newest"', 'kernel.debian-5.10: "take" is missing')
+
+    def test_key_too_many(self):
+        self.broken('take = "newest"', 'take = "newest"\nseries_ = "1"', 'unknown key "series_"')
+
+    def test_wrong_kind(self):
+        self.broken('holds = "0x207"', 'holds = 519', 'cpu.pku: "holds": expected str')
+
+    def test_no_mask(self):
+        self.broken('holds = "0x207"', 'holds = "many"', 'expected a mask in hex')
+
+    def test_take_what(self):
+        self.broken('take = "oldest"', 'take = "best"', 'expected one of: newest oldest all')
+
+    def test_unknown_kernel_in_group(self):
+        self.broken('"fixed", "leaky"', '"fixed", "leeky"', 'unknown kernel "leeky"')
+
+    def test_unknown_cpu_in_group(self):
+        self.broken('cpus = ["pku", "nopku"]', 'cpus = ["pkru"]', 'unknown CPU "pkru"')
+
+    def test_no_states(self):
+        self.broken('states = 10000', 'states = 0', '"states": expected a number from 1')
+
+    def test_name_that_would_leave_the_cache(self):
+        self.broken('[kernel.fixed]', '[kernel."../fixed"]', 'is no name')
+
+
+class Command(Place):
+    """The command line."""
+
+    def test_unknown_kernel(self):
+        self.refused('unknown kernel "nosuch"; there are: fixed', 'run', 'nosuch')
+
+    def test_unknown_cpu(self):
+        self.refused('unknown CPU "nosuch"; there are: pku', 'run', 'fixed/nosuch')
+
+    def test_unknown_group(self):
+        self.refused('unknown group "nosuch"; there are: default', 'run', '--group', 'nosuch')
+
+    def test_usage(self):
+        for words in (['--nosuch'], ['nosuch'], ['run', '--states', '0'],
+                      ['run', '--jobs', 'two']):
+            self.refused('--help', *words, status=16)
+
+    def test_no_build(self):
+        self.refused('not there', 'run', 'fixed/pku', '--build', self.place)
+
+    def test_list_has_every_cell_once(self):
+        status, out, _ = self.lab('list')
+        self.assertEqual(status, 0)
+        lines = out.splitlines()
+        self.assertEqual(len(lines), len(set(lines)))
+        self.assertIn('default\t10000\tstrict/nopku', lines)
+        long = [line for line in lines if line.startswith('long\t')]
+        self.assertGreater(len(long), 80)
+        for line in lines:
+            if line.startswith('default\t'):
+                self.assertIn('long\t100000\t' + line.split('\t')[2], long)
+
+
+def deb(place, files):
+    """A package with these files, as dpkg makes it."""
+    root = place / 'root'
+    (root / 'DEBIAN').mkdir(parents=True)
+    (root / 'DEBIAN' / 'control').write_text(
+        'Package: linux-image-1-amd64\nVersion: 1\nArchitecture: amd64\nMaintainer: lab\n'
+        'Description: none\n', encoding='ascii')
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    made = place / 'image.deb'
+    subprocess.run(['dpkg-deb', '--build', '--root-owner-group', root, made], check=True,
+                   stdout=subprocess.DEVNULL)
+    return made
+
+
+def module(*needed):
+    """As much of a module as is looked at."""
+    return b'\x7fELF\0license=GPL\0depends=' + ','.join(needed).encode() + b'\0name=x\0'
+
+
+class Unpack(Place):
+    """Kernel packages."""
+
+    FILES = {'boot/vmlinuz-1': os.urandom(100000),
+             'lib/modules/1/kernel/kvm-amd.ko': module('kvm', 'ccp'),
+             'lib/modules/1/kernel/kvm.ko': module('irqbypass', 'odd_one'),
+             'lib/modules/1/kernel/ccp.ko': module(),
+             'lib/modules/1/kernel/irqbypass.ko': module(),
+             'lib/modules/1/kernel/elsewhere/odd_one.ko': module()}
+
+    def test_modules_in_the_order_to_load(self):
+        made = self.place / 'made'
+        made.mkdir()
+        order = unpack.kernel([deb(self.place, self.FILES)], made)
+        self.assertEqual(order, ['irqbypass', 'odd-one', 'kvm', 'ccp', 'kvm-amd'])
+        self.assertEqual((made / 'kernel').read_bytes(), self.FILES['boot/vmlinuz-1'])
+        self.assertEqual((made / 'modules' / 'kvm.ko').read_bytes(),
+                         self.FILES['lib/modules/1/kernel/kvm.ko'])
+
+    def refused(self, text, files, cut=None):
+        """Such a package is refused."""
+        package = deb(self.place, files)
+        if cut:
+            package.write_bytes(package.read_bytes()[:cut])
+        with self.assertRaises(LabError) as caught:
+            unpack.kernel([package], self.place)
+        self.assertIn(text, str(caught.exception))
+
+    def test_truncated(self):
+        self.refused('not a whole package', self.FILES, 50000)
+
+    def test_no_package(self):
+        self.refused('not a whole package', self.FILES, 10)
+
+    def test_no_kernel(self):
+        self.refused('no vmlinuz', {'lib/modules/1/kernel/kvm-amd.ko': module()})
+
+    def test_no_kvm(self):
+        self.refused('no module kvm-amd', {'boot/vmlinuz-1': b'x'})
+
+    def test_module_that_is_nowhere(self):
+        self.refused('no module gone', {'boot/vmlinuz-1': b'x', 'kvm-amd.ko': module('gone')})
+
+
+class Cache(Place):
+    """What is kept."""
+
+    def test_an_error_leaves_nothing(self):
+        with self.assertRaises(LabError), cache.making(cache.place() / 'thing') as made:
+            (made / 'half').touch()
+            raise LabError('no')
+        self.assertEqual(list(cache.place().iterdir()), [])
+
+    def test_what_a_kill_left_is_swept(self):
+        left = cache.place() / '.making-x'
+        left.mkdir()
+        with cache.locked():
+            self.assertFalse(left.exists())
+
+    def test_a_suite_that_is_gone_fails_its_kernels(self):
+        row = matrix.Row('gone', preset='debian-12', suites=('nosuchsuite',), take='newest')
+        with self.assertRaises(LabError) as caught:
+            kernels.get(matrix.Matrix('', (), {'gone': row}, {}, {}), 'gone')
+        self.assertIn('suite nosuchsuite: apt cannot fetch its index', str(caught.exception))
+
+    def test_key_follows_patch_and_source(self):
+        data = matrix.load()
+        keys = {build.key(data.kernel(name), version)
+                for name in ('fixed', 'leaky', 'strict') for version in ('1', '2')}
+        self.assertEqual(len(keys), 6)
+
+    def test_patch_that_is_not_there(self):
+        row = matrix.Row('odd', preset='debian-12', patches=('nosuch',))
+        with self.assertRaises(LabError) as caught:
+            build.key(row, '1')
+        self.assertIn('nosuch.patch', str(caught.exception))
+
+
+class Index(Place):
+    """Which kernels an index has."""
+
+    def setUp(self):
+        super().setUp()
+        suite = debian.Suite('suite')
+        suite.dir.mkdir(parents=True)
+        suite.index.write_text('''{
+            "linux-image-6.1.0-2-amd64": {"version": "6.1.10-1", "depends": "kmod"},
+            "linux-image-6.1.0-9-amd64": {"version": "6.1.9-1", "depends": "kmod"},
+            "linux-image-6.1-amd64": {"version": "6.1.10-1",
+                                      "depends": "linux-image-6.1.0-2-amd64 (= 6.1.10-1)"},
+            "linux-image-6.1.0-2-rt-amd64": {"version": "6.1.11-1", "depends": "kmod"},
+            "linux-image-6.12-amd64": {"version": "6.12.1-1",
+                "depends": "linux-binary-6.12-amd64 (= 1), linux-modules-6.12-amd64 (= 1)"},
+            "linux-binary-6.12-amd64": {"version": "6.12.1-1", "depends": ""},
+            "linux-image-7.3-amd64": {"version": "7.3~rc7-1", "depends": "kmod"}
+        }''', encoding='ascii')
+        self.suite = suite
+
+    def found(self, **more):
+        """The versions that a row stands for."""
+        row = matrix.Row('row', preset='x', suites=('suite',), take='all', **more)
+        return [version for version, _, packages in debian.candidates(row)
+                if not isinstance(packages, str)]
+
+    def test_versions_are_in_order_and_of_the_series(self):
+        self.assertEqual(self.found(series='6.1'), ['6.1.9-1', '6.1.10-1'])
+
+    def test_bounds(self):
+        self.assertEqual(self.found(since='6.1.10', below='7.3'), ['6.1.10-1', '7.3~rc7-1'])
+        self.assertEqual(self.found(series='6.1', below='6.1.10'), ['6.1.9-1'])
+
+    def test_one_whose_modules_are_gone_says_so(self):
+        row = matrix.Row('row', preset='x', suites=('suite',), series='6.12', take='newest')
+        with self.assertRaises(LabError) as caught:
+            kernels.get(matrix.Matrix('', (), {'row': row}, {}, {}), 'row')
+        self.assertIn('linux-modules-6.12-amd64 is no longer carried', str(caught.exception))
+
+
+class Archive(Place):
+    """The initramfs."""
+
+    def test_as_cpio_reads_it(self):
+        archive = initramfs.Archive()
+        archive.file('a/b/c', b'text')
+        archive.link('l', 'a/b')
+        data = archive.bytes()
+        names, at = {}, 0
+        while True:
+            self.assertEqual(data[at:at + 6], b'070701')
+            fields = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
+            name = data[at + 110:at + 109 + fields[11]].decode()
+            at += 110 + fields[11]
+            at += -at % 4
+            names[name] = (fields[1], fields[9], fields[10], data[at:at + fields[6]])
+            at += fields[6]
+            at += -at % 4
+            if name == 'TRAILER!!!':
+                break
+        self.assertEqual(at, len(data))
+        self.assertEqual(names['dev/kvm'], (0o20600, 10, 232, b''))
+        self.assertEqual(names['a/b/c'], (0o100644, 0, 0, b'text'))
+        self.assertEqual(names['l'], (0o120777, 0, 0, b'a/b'))
+        order = list(names)
+        self.assertLess(order.index('a'), order.index('a/b'))
+        self.assertLess(order.index('a/b'), order.index('a/b/c'))
+
+
+class Document(Place):
+    """The results that are kept and the table made of them."""
+
+    def test_document_has_the_table_of_the_results(self):
+        status, _, err = self.lab('table', '--check')
+        self.assertEqual(status, 0, err)
+
+    def test_every_result_kept_is_as_the_matrix_expects(self):
+        kept = results.load()
+        data = matrix.load()
+        for cell in data.group('long').cells:
+            self.assertIn(cell, kept)
+        for (kernel, cpu), one in kept.items():
+            with self.subTest(cell=f'{kernel}/{cpu}'):
+                self.assertEqual(one['differences'], 0)
+                self.assertEqual(int(one['holds'], 16), data.cpu(cpu).holds)
+                self.assertGreaterEqual(one['states'], data.group('long').states)
+
+    def test_marks_are_needed(self):
+        with self.assertRaises(LabError):
+            results.document('no marks', 'table')
+
+    def test_results_that_are_no_results(self):
+        path = self.place / 'results.json'
+        path.write_text('[1]', encoding='ascii')
+        with self.assertRaises(LabError):
+            results.load(path)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Machines that hang, panic or lack what KVM needs; cells that must fail; xferry all alone.
+
+usage: machines.py SOURCE BUILD
+
+Runs the kernels "fixed" and "leaky" in QEMU.
+"""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from pathlib import Path
+
+SOURCE, BUILD = (Path(sys.argv.pop(1)).resolve() for _ in range(2))
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SOURCE))
+
+from lab import initramfs, kernels, matrix, programs  # noqa: E402
+from lab.errors import LabError  # noqa: E402
+from lab.machine import Machine  # noqa: E402
+
+DATA = matrix.load()
+PKU = DATA.cpu('pku')
+
+
+class Place(unittest.TestCase):
+    """A test with a directory of its own."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.place = Path(directory.name)
+        self.kernel = kernels.get(DATA, 'fixed')
+
+    def machine(self, archive, cpu=PKU, **more):
+        """A machine with that initramfs."""
+        archive.write(self.place / 'initramfs')
+        return Machine(self.kernel, cpu, self.place / 'initramfs', self.place / 'console', **more)
+
+
+class Machines(Place):
+    """What is said of a machine that does not do what it should."""
+
+    def error(self, archive, limit=30, **more):
+        """How it fails; the console is named and is kept."""
+        with self.assertRaises(LabError) as caught, self.machine(archive, **more) as machine:
+            machine.wait(limit)
+        self.assertFalse(machine.running())
+        said = str(caught.exception)
+        self.assertIn(str(self.place / 'console'), said)
+        self.assertEqual(len(said.splitlines()), 1)
+        return said
+
+    def test_hang(self):
+        archive = initramfs.Archive()
+        archive.program('init', BUILD / 'tests' / 'lab' / 'stubborn')
+        said = self.error(archive, limit=8)
+        self.assertIn('not at its end after 8 s', said)
+        self.assertIn('stubborn: here for ever', said)
+        self.assertIn('stubborn', (self.place / 'console').read_text(encoding='utf-8'))
+
+    def test_panic(self):
+        said = self.error(initramfs.Archive())
+        self.assertIn('the kernel panicked: VFS: Unable to mount root fs', said)
+        self.assertIn('Kernel panic', (self.place / 'console').read_text(encoding='utf-8'))
+
+    def test_no_kernel(self):
+        (self.place / 'nothing').write_bytes(b'no kernel')
+        self.kernel = dataclasses.replace(self.kernel, image=self.place / 'nothing')
+        self.assertIn('QEMU ended with status', self.error(initramfs.Archive()))
+
+    def test_no_such_cpu(self):
+        said = self.error(initramfs.Archive(), cpu=matrix.Cpu('odd', 'nosuch', 0))
+        self.assertIn("unable to find CPU model 'nosuch'", said)
+
+    def test_what_does_not_come(self):
+        archive = initramfs.Archive()
+        archive.program('init', BUILD / 'tests' / 'lab' / 'stubborn')
+        with self.machine(archive) as machine:
+            machine.wait_for('here for ever', 30)
+            with self.assertRaises(LabError) as caught:
+                machine.wait_for('never said', 1)
+        self.assertIn('"never said" did not come', str(caught.exception))
+        self.assertFalse(machine.running())
+
+
+class Alone(Place):
+    """The static xferry as the only program of a machine."""
+
+    def probe(self, name):
+        """What it says there."""
+        self.kernel = kernels.get(DATA, name)
+        archive = initramfs.Archive()
+        archive.program('xferry', programs.Programs(BUILD).path('xferry'))
+        with self.machine(archive, words='rdinit=/xferry -- probe --json') as machine:
+            machine.wait(30, fine_panic=r'Attempted to kill init! exitcode=0x00000000')
+        return json.loads(re.search(r'^\{$.*?^\}$', machine.text(), re.M | re.S)[0])
+
+    def test_it_learns_what_the_kernel_does(self):
+        self.assertEqual(self.probe('fixed')['get'], 'trims')
+        self.assertEqual(self.probe('leaky')['get'], 'leaks')
+
+
+class Cells(Place):
+    """Cells that must fail, and say why."""
+
+    def cell(self, name, *words, **changes):
+        """(status, what it said) of a cell, the matrix changed."""
+        text = matrix.FILE.read_text(encoding='utf-8')
+        for old, new in changes.values():
+            self.assertIn(old, text)
+            text = text.replace(old, new, 1)
+        path = self.place / 'matrix.toml'
+        path.write_text(text, encoding='utf-8')
+        done = subprocess.run(
+            [SOURCE / 'script' / 'lab', '--matrix', path, 'run', name, '--build', BUILD,
+             '--place', self.place, '--states', '500', *words],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_it_passes_when_all_is_well(self):
+        status, said = self.cell('fixed/pku')
+        self.assertEqual(status, 0, said)
+
+    def test_a_wrong_model_is_noticed(self):
+        status, said = self.cell('fixed/pku', '--assume', 'set=guest')
+        self.assertEqual(status, 1, said)
+        self.assertRegex(said, r'FAILED fixed/pku: \d+ differences from the model')
+
+    def test_a_wrong_preset_is_noticed(self):
+        status, said = self.cell('fixed/pku', preset=('preset = "linux-6.1.162"',
+                                                      'preset = "linux-6.2"'))
+        self.assertEqual(status, 1, said)
+        self.assertIn('set is "host", expected "guest"', said)
+
+    def test_an_unknown_preset(self):
+        status, said = self.cell('fixed/pku', preset=('preset = "linux-6.1.162"',
+                                                      'preset = "linux-0.1"'))
+        self.assertEqual(status, 1, said)
+        self.assertIn('unknown preset "linux-0.1"', said)
+
+    def test_another_mask_is_noticed(self):
+        status, said = self.cell('fixed/pku', holds=('holds = "0x207"', 'holds = "0x7"'))
+        self.assertEqual(status, 1, said)
+        self.assertIn('holds 0x207, expected 0x7', said)
+
+    def test_no_nested_svm(self):
+        status, said = self.cell('fixed/pku', cpu=('"max,+svm,-mpx"', '"max,-svm,-mpx"'))
+        self.assertEqual(status, 1, said)
+        self.assertIn('no KVM in the cell: /dev/kvm: No such file or directory', said)
+
+    def test_tap_and_junit(self):
+        junit = self.place / 'junit.xml'
+        status, said = self.cell('fixed/pku', '--tap', '--junit', junit, '--assume', 'set=guest')
+        self.assertEqual(status, 1, said)
+        self.assertEqual(said.splitlines()[0], '1..1')
+        self.assertRegex(said.splitlines()[1], r'^not ok 1 - fixed/pku # time=\d+ms$')
+        text = junit.read_text(encoding='utf-8')
+        self.assertIn('failures="1"', text)
+        self.assertIn('name="fixed/pku"', text)
+
+
+if __name__ == '__main__':
+    unittest.main()
