@@ -2,20 +2,18 @@
 """What xferry is told of a host: the profile that it has made there itself."""
 
 import json
-import pathlib
 import shutil
 
 from lab.errors import LabError
 
 
 def probe(host, xferry):
-    """Has xferry probe a host's KVM; the profile.
-
-    The static build beside the command is taken if it is there: it needs nothing of a host.
-    """
-    static = pathlib.Path(f'{xferry}-static')
+    """Has the static build beside the command probe a host's KVM; the profile."""
     copy = host.share / f'xferry-{host.label}'
-    shutil.copy(static if static.exists() else xferry, copy)
+    try:
+        shutil.copy(f'{xferry}-static', copy)
+    except OSError as error:
+        raise LabError(f'{error.filename}: {error.strerror}; hosts are probed with it') from error
     said = host.output([f'/mnt/{copy.name}', 'probe', '--json'])
     try:
         return json.loads(said)
