@@ -4,6 +4,7 @@
 In the machine xferry probes the KVM; differ drives generated states through it and
 through the model made from that probe. A cell passes when the probe found what the
 matrix expects (so the presets are proved too) and differ found nothing unexplained.
+At last the clauses of docs/contract.md are tried, one by one.
 """
 
 import dataclasses
@@ -47,6 +48,7 @@ class Result:
     version: str | None = None
     profile: dict | None = None
     differ: dict | None = None
+    contract: dict | None = None
     seconds: float = 0
     boot: float = 0
 
@@ -67,6 +69,7 @@ def archive(kernel, programs, run):
     made.program('init', programs.path('init'))
     made.program('xferry', programs.path('xferry'))
     made.program('differ', programs.path('differ'))
+    made.program('contract', programs.path('contract'))
     for module in kernel.modules:
         made.file(f'lab/{module.name}', module.read_bytes())
     made.file('lab/modules', ''.join(f'/lab/{module.name}\n'
@@ -119,10 +122,21 @@ def _differences(profile, expected, cpu):
             yield f'{key} is {json.dumps(got)}, expected {json.dumps(want)}'
 
 
+def _changes(clauses, kept):
+    """Where the contract is kept otherwise than when the results were kept."""
+    for clause, one in clauses.items():
+        was = kept.get(clause, one)
+        if one['verdict'] != was['verdict']:
+            yield (f'clause {clause} is {one["verdict"]}'
+                   + (f' ({one["why"]})' if 'why' in one else '')
+                   + f', was {was["verdict"]} in lab/results.json')
+
+
 def _drive(kernel, cpu, programs, asked, place):
-    """Boots, runs and reads: (profile, differ's result, seconds to the end)."""
+    """Boots, runs and reads: (profile, differ's result, the contract's, seconds to the end)."""
     run = [('probe', '/xferry probe --json'),
-           ('differ', f'/differ --profile /lab/out/probe {asked.words()}')]
+           ('differ', f'/differ --profile /lab/out/probe {asked.words()}'),
+           ('contract', '/contract')]
     archive(kernel, programs, run).write(place / 'initramfs')
     report = place / 'report'
     report.write_bytes(b'')
@@ -136,11 +150,15 @@ def _drive(kernel, cpu, programs, asked, place):
                             'the kernel kvm-amd')
     profile = _json(said, 'probe', ('exit 0',), machine)
     result = _json(said, 'differ', ('exit 0', 'exit 1'), machine)
-    return profile, result, seconds
+    contract = _json(said, 'contract', ('exit 0',), machine)
+    return profile, result, contract, seconds
 
 
-def run(matrix, name, cpu_name, programs, asked, place):
-    """Runs a cell, keeping its console and report in `place`; whatever goes wrong is in it."""
+def run(matrix, name, cpu_name, programs, asked, place, kept=None):
+    """Runs a cell, keeping its console and report in `place`; whatever goes wrong is in it.
+
+    kept: the record of an earlier run, whose clauses must not have changed.
+    """
     result = Result(name, cpu_name)
     start = time.monotonic()
     try:
@@ -152,10 +170,11 @@ def run(matrix, name, cpu_name, programs, asked, place):
         start = time.monotonic()
         expected = (programs.preset(kernel.preset) | cpu.gives
                     | matrix.kernel(name.partition('=')[0]).on.get(cpu_name, {}))
-        result.profile, result.differ, result.seconds = _drive(kernel, cpu, programs, asked,
-                                                               place)
+        result.profile, result.differ, result.contract, result.seconds = _drive(
+            kernel, cpu, programs, asked, place)
         result.boot = result.seconds - result.differ['seconds']
         result.reasons += _differences(result.profile, expected, cpu)
+        result.reasons += _changes(result.contract, (kept or {}).get('contract', {}))
         if result.differ['differences']:
             result.reasons.append(f'{result.differ["differences"]} differences from the model')
         if result.differ['states'] != asked.states:

@@ -9,7 +9,8 @@ from pathlib import Path
 from lab.errors import LabError
 
 # Targets of the build, and the names the lab has for them.
-TARGETS = {'xferry': 'cli/xferry-static', 'differ': 'lab/differ', 'init': 'lab/init',
+TARGETS = {'xferry': 'cli/xferry-static', 'differ': 'lab/differ',
+           'contract': 'lab/contract', 'init': 'lab/init',
            'preset-json': 'lab/preset-json'}
 
 

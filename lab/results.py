@@ -4,12 +4,14 @@
 import json
 import xml.etree.ElementTree as ElementTree
 
+from lab import clauses
 from lab.cell import BEHAVIOUR
 from lab.errors import LabError
 from lab.matrix import TREE
 
 KEPT = TREE / 'lab' / 'results.json'
 DOCUMENT = TREE / 'docs' / 'lab.md'
+CONTRACT = TREE / 'docs' / 'contract.md'
 BEGIN = '<!-- made by "script/lab table --write" from lab/results.json -->'
 END = '<!-- end of what is made -->'
 HEAD = ('kernel', 'version', 'CPU', 'holds', 'GET', 'SET', 'besides', 'states', 'accepted',
@@ -24,6 +26,7 @@ def record(result):
             **{key: profile[key] for key in BEHAVIOUR if key not in profile['not_learned']},
             'states': differ['states'], 'accepted': differ['accepted'],
             'refused': differ['refused'], 'differences': differ['differences'],
+            'contract': result.contract,
             'explained': {row['name']: row['states'] for row in differ['explained']}}
 
 
@@ -87,10 +90,18 @@ def full_table(matrix, kept):
     return table([kept[cell] for cell in cells])
 
 
-def document(text, made):
-    """The document with its made part replaced."""
+def documents(matrix, kept):
+    """Path: text, of the documents with their made parts as these results make them."""
+    cells = matrix.group('long').cells
+    return {DOCUMENT: document(DOCUMENT, full_table(matrix, kept)),
+            CONTRACT: document(CONTRACT, clauses.table([kept[cell] for cell in cells]))}
+
+
+def document(path, made):
+    """A document's text with its made part replaced."""
+    text = path.read_text(encoding='utf-8')
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise LabError(f'{DOCUMENT}: the marks around the table are not there')
+        raise LabError(f'{path}: the marks around the table are not there')
     return (text[:text.index(BEGIN) + len(BEGIN)] + '\n\n' + made + '\n'
             + text[text.index(END):])
 

@@ -314,8 +314,10 @@ class Document(Place):
                 self.assertGreaterEqual(one['states'], data.group('long').states)
 
     def test_marks_are_needed(self):
-        with self.assertRaises(LabError):
-            results.document('no marks', 'table')
+        path = self.place / 'document.md'
+        path.write_text('no marks', encoding='ascii')
+        with self.assertRaisesRegex(LabError, 'document.md: the marks'):
+            results.document(path, 'table')
 
     def test_results_that_are_no_results(self):
         path = self.place / 'results.json'
