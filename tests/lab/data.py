@@ -86,6 +86,9 @@ class Matrix(Place):
     def test_unknown_cpu_in_group(self):
         self.broken('cpus = ["pku", "nopku"]', 'cpus = ["pkru"]', 'unknown CPU "pkru"')
 
+    def test_unknown_cpu_of_an_exception(self):
+        self.broken('on.noavx', 'on.nosuch', 'kernel.hook-strict: "on": unknown CPU "nosuch"')
+
     def test_no_states(self):
         self.broken('states = 10000', 'states = 0', '"states": expected a number from 1')
 
