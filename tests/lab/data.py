@@ -6,6 +6,7 @@ usage: data.py SOURCE
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -309,12 +310,21 @@ class Document(Place):
         kept = results.load()
         data = matrix.load()
         for cell in data.group('long').cells:
-            self.assertIn(cell, kept)
+            self.assertTrue(cell in kept, f'no result of {cell}')
         for (kernel, cpu), one in kept.items():
             with self.subTest(cell=f'{kernel}/{cpu}'):
                 self.assertEqual(one['differences'], 0)
                 self.assertEqual(int(one['holds'], 16), data.cpu(cpu).holds)
                 self.assertGreaterEqual(one['states'], data.group('long').states)
+
+    def test_every_clause_is_tried_and_has_its_reason(self):
+        text = (SOURCE / 'docs' / 'contract.md').read_text(encoding='utf-8')
+        written = re.findall(r'^\*\*([GSCX]\d+)\.(.*?)(?=^\*\*|^#)', text, re.M | re.S)
+        source = (SOURCE / 'lab' / 'contract.c').read_text(encoding='utf-8')
+        self.assertEqual([clause for clause, _ in written],
+                         re.findall(r'\{ "(\w+)", clause_\w+ \}', source))
+        for clause, words in written:
+            self.assertIn('*Why:*', words, clause)
 
     def test_marks_are_needed(self):
         path = self.place / 'document.md'
