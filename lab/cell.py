@@ -133,7 +133,7 @@ def _changes(clauses, kept):
 
 
 def _drive(kernel, cpu, programs, asked, place):
-    """Boots, runs and reads: (profile, differ's result, the contract's, seconds to the end)."""
+    """Boots, runs and reads: (what each program said, seconds to boot, seconds in all)."""
     run = [('probe', '/xferry probe --json'),
            ('differ', f'/differ --profile /lab/out/probe {asked.words()}'),
            ('contract', '/contract')]
@@ -142,6 +142,8 @@ def _drive(kernel, cpu, programs, asked, place):
     report.write_bytes(b'')
     with Machine(kernel, cpu, place / 'initramfs', place / 'console',
                  serials=[f'file:{report}']) as machine:
+        machine.wait_for('^== kvm: ', LIMIT, report)
+        boot = time.monotonic() - machine.started
         seconds = machine.wait(LIMIT + asked.states * PER_STATE)
     (place / 'initramfs').unlink()
     said = Report(report.read_text(encoding='utf-8', errors='replace'))
@@ -151,7 +153,7 @@ def _drive(kernel, cpu, programs, asked, place):
     profile = _json(said, 'probe', ('exit 0',), machine)
     result = _json(said, 'differ', ('exit 0', 'exit 1'), machine)
     contract = _json(said, 'contract', ('exit 0',), machine)
-    return profile, result, contract, seconds
+    return (profile, result, contract), boot, seconds
 
 
 def run(matrix, name, cpu_name, programs, asked, place, kept=None):
@@ -170,9 +172,8 @@ def run(matrix, name, cpu_name, programs, asked, place, kept=None):
         start = time.monotonic()
         expected = (programs.preset(kernel.preset) | cpu.gives
                     | matrix.kernel(name.partition('=')[0]).on.get(cpu_name, {}))
-        result.profile, result.differ, result.contract, result.seconds = _drive(
-            kernel, cpu, programs, asked, place)
-        result.boot = result.seconds - result.differ['seconds']
+        said, result.boot, result.seconds = _drive(kernel, cpu, programs, asked, place)
+        result.profile, result.differ, result.contract = said
         result.reasons += _differences(result.profile, expected, cpu)
         result.reasons += _changes(result.contract, (kept or {}).get('contract', {}))
         if result.differ['differences']:

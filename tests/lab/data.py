@@ -5,6 +5,8 @@
 usage: data.py SOURCE
 """
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -216,6 +218,19 @@ class Cache(Place):
         with self.assertRaises(LabError) as caught:
             kernels.get(matrix.Matrix('', (), {'gone': row}, {}, {}), 'gone')
         self.assertIn('suite nosuchsuite: apt cannot fetch its index', str(caught.exception))
+
+    def test_an_index_out_of_date_is_renewed_once(self):
+        suite = debian.Suite('nosuchsuite')
+        suite.dir.mkdir(parents=True)
+        suite.index.write_text('{"linux-image-6.1.0-2-amd64": {"version": "6.1.10-1", '
+                               '"depends": ""}}', encoding='ascii')
+        row = matrix.Row('old', preset='debian-12', suites=('nosuchsuite',), take='newest')
+        err = io.StringIO()
+        with self.assertRaises(LabError) as caught, contextlib.redirect_stderr(err):
+            kernels.get(matrix.Matrix('', (), {'old': row}, {}, {}), 'old')
+        self.assertIn('linux-image-6.1.0-2-amd64 6.1.10-1: apt cannot fetch it',
+                      str(caught.exception))
+        self.assertIn('the one of 0 hours ago is used', err.getvalue())
 
     def test_key_follows_patch_and_source(self):
         data = matrix.load()
