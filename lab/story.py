@@ -19,6 +19,7 @@ import concurrent.futures
 import dataclasses
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -91,15 +92,34 @@ def wanted_journeys(journeys, stories, names):
     return found
 
 
-def find_build(version, suite):
-    """The QEMU of that version; its root is built when it is not there."""
-    if suite is None:
-        return Build(version, None)
-    done = subprocess.run([str(TREE / 'script/qemu-root'), suite], capture_output=True, text=True,
-                          check=False)
+def said_by(*command):
+    """What a command prints; an error if it does not succeed."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise LabError(f'{command[0]}: {error.strerror}') from error
     if done.returncode:
-        raise LabError(f'QEMU {version}: {done.stderr.strip() or "no root"}')
-    return Build(version, done.stdout.strip())
+        raise LabError(f'{" ".join(command)}: {done.stderr.strip() or "failed"}')
+    return done.stdout.strip()
+
+
+def find_build(wanted, suite):
+    """The QEMU that was asked for; its root is built when it is not there.
+
+    Suites move on, and another machine has another QEMU: it is called what it is.
+    """
+    root, run_in = None, []
+    if suite:
+        qemu_root = str(TREE / 'script/qemu-root')
+        root, run_in = said_by(qemu_root, suite), [qemu_root, suite, '--run']
+    text = said_by(*run_in, 'qemu-system-x86_64', '--version')
+    found = re.search(r'version (\d+\.\d+)', text)
+    if not found:
+        raise LabError(f'QEMU {wanted}: no version in {text[:80]!r}')
+    if found[1] != wanted:
+        print(f'story.py: {suite or "this machine"} has QEMU {found[1]}, not {wanted}',
+              file=sys.stderr)
+    return Build(found[1], root)
 
 
 def travel_all(hosts, journeys, builds, xferry):

@@ -22,14 +22,13 @@ Hosts are named kernel/CPU, as in `lab/kernels.toml`; CPUs of QEMU 10's emulatio
 guest is shown XSAVE (QEMU 7.2's does not tell a host that its guest sets XCR0). The masks
 are XSTATE_BV: as saved, and as loaded where `xferry fix` came between. What is seen:
 
-- **intact**: all registers are as they were
+- **intact**: all registers are as they were; "new CPU": but CPUID is not
 - **lost**: QEMU ignores the refusal and runs the guest on without these: F x87, S SSE, A AVX,
   P PKRU; "!" an exception
-- **exit**: QEMU ends, "%(exit)s"
+- **exit**: QEMU ends, and names what was refused
 - **keeps**: all is there, and PKRU has the value of before the load
 
 '''
-EXIT = 'Failed to set XSAVE: Invalid argument'
 
 
 def load(directory):
@@ -50,7 +49,7 @@ def load(directory):
 def sight(record):
     """One cell: what came of the load with one QEMU."""
     if record['seen'] != 'lost':
-        return record['seen']
+        return record['seen'] + (', new CPU' if record['new_cpu'] else '')
     letters = ''.join(letter for letter in 'FSAP!' if letter in record['console'])
     return f'**lost {letters}**'
 
@@ -98,7 +97,7 @@ def markdown(titles, stories):
     """The whole document."""
     qemus = sorted({record['qemu'] for records in stories.values() for record in records},
                    key=lambda version: [int(part) for part in version.split('.')])
-    out = [HEAD % {'exit': EXIT}]
+    out = [HEAD]
     for letter, records in stories.items():
         head = ['journey', 'guest shown', 'way', 'XSTATE_BV', 'xferry', 'KVM refused',
                 *(f'QEMU {qemu}' for qemu in qemus)]

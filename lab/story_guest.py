@@ -26,24 +26,21 @@ class Build:
     version: str
     root: str | None
 
-    @property
-    def ignores_failed_load(self):
-        """Up to 8.1 QEMU ignores that registers could not be loaded."""
-        return tuple(map(int, self.version.split('.'))) < (8, 2)
-
 
 @dataclasses.dataclass
 class Loaded:
     """What became of a guest whose state was loaded."""
     sight: Sight | None = None      # None: QEMU did not come to run it
     said: str = ''                  # QEMU's last words
-    status: int | None = None       # its exit status
+    status: int | None = None       # its exit status, if it has ended by itself
     refused: list = dataclasses.field(default_factory=list)     # ioctls, with their errno
 
     @property
     def word(self):
-        """intact, lost, silent or exit."""
-        return self.sight.word if self.sight else 'exit'
+        """intact, lost, silent; exit or crash when QEMU did not come to run it."""
+        if self.sight:
+            return self.sight.word
+        return 'exit' if self.status == 1 else 'crash'
 
 
 class Guest(Monitor):

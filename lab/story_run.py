@@ -42,6 +42,7 @@ class Record:
     repaired: str | None
     saved: str = ''             # XSTATE_BV as the source wrote it
     loaded: str = ''            # and as the target was given it
+    xcr0: str = ''
     exposed: str = ''
     findings: list = dataclasses.field(default_factory=list)
     outcome: str = ''           # as xferry tells it, of what was loaded
@@ -122,6 +123,11 @@ class Traveller:
 
     # -- what xferry says and does --
 
+    def _note_saved(self, record, state):
+        """Fills in what the source wrote."""
+        vcpu = self.xferry.vcpu(self.share / state.name)
+        record.saved, record.xcr0 = vcpu['xstate_bv'], vcpu['xcr0']
+
     def _repair(self, hop, state, guest):
         """The state as the target is given it."""
         if not hop.repair:
@@ -161,7 +167,7 @@ class Traveller:
         state, records, source = self._first_state(journey), [], journey.start
         for number, hop in enumerate(journey.hops, 1):
             record = self._record(journey, number, source, hop)
-            record.saved = self.xferry.xstate_bv(self.share / state.name)
+            self._note_saved(record, state)
             onward = number < len(journey.hops)
             state = self._hop(journey, hop, state, record, onward)
             records.append(record)
@@ -210,7 +216,7 @@ class Traveller:
             loaded = story_guest.load(host, self.build, journey.guest, rom, args,
                                       lambda guest: live(host, guest, journey.since))
         self._extract(state)
-        record.saved = self.xferry.xstate_bv(self.share / state.name)
+        self._note_saved(record, state)
         self._predict(record, state)
         pkru = 0x200
         if record.outcome == 'accepted' and int(record.exposed, 16) & pkru and \

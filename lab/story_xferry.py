@@ -83,9 +83,9 @@ class Xferry:
         """The repair, as a list of edits."""
         return self._report(state, '--cpu', cpu, *(['--only', only] if only else []))['edits']
 
-    def xstate_bv(self, state):
-        """XSTATE_BV of the stories' one vCPU."""
-        return self._report(state)['vcpus'][0]['xstate_bv']
+    def vcpu(self, state):
+        """The stories' one vCPU, as the report has it."""
+        return self._report(state)['vcpus'][0]
 
     def fix(self, state, cpu, out, only=None):
         """Repairs a state file into another; False if there was nothing that may be repaired."""

@@ -25,7 +25,7 @@ from lab import (matrix, payload, story_document, story_plan, story_qcow2,  # no
                  story_table)
 from lab.errors import LabError  # noqa: E402
 from lab.payload import Sight  # noqa: E402
-from lab.story_guest import Build, refusals  # noqa: E402
+from lab.story_guest import Loaded, refusals  # noqa: E402
 from lab.story_qcow2 import drive, new_image  # noqa: E402
 from lab.story_run import Record, last_words  # noqa: E402
 
@@ -93,10 +93,10 @@ class Traces(unittest.TestCase):
         self.assertEqual(last_words('qemu-system-x86_64: warning: a; qemu-system-x86_64: b: c'),
                          'b: c')
 
-    def test_builds(self):
-        self.assertTrue(Build('5.2', None).ignores_failed_load)
-        self.assertTrue(Build('8.1', None).ignores_failed_load)
-        self.assertFalse(Build('10.0', None).ignores_failed_load)
+    def test_ends(self):
+        self.assertEqual(Loaded(status=1).word, 'exit')
+        self.assertEqual(Loaded(status=139).word, 'crash')
+        self.assertEqual(Loaded(sight=Sight('...')).word, 'intact')
 
 
 class Images(Place):
@@ -263,7 +263,7 @@ class Judgement(unittest.TestCase):
         hops = (story_plan.Hop('y'), story_plan.Hop('z'))
         journey = story_plan.Journey('a', 'n', 'qemu64', 'x', hops, 'refused')
         record = Record('a', 'n', 1, '7.2', 'x', 'y', 'migrate', 'qemu64', 'qemu64', None, '0x7',
-                        '0x7', '0x3', outcome='refused', kvm=['KVM_SET_XSAVE: EINVAL'],
+                        '0x7', exposed='0x3', outcome='refused', kvm=['KVM_SET_XSAVE: EINVAL'],
                         predicted='lost', seen='lost')
         self.assertEqual(story_table.complaints(journey, [record]),
                          ['a: n: QEMU 7.2, hop 1: the guest was to go on, and was lost'])
