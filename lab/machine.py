@@ -22,14 +22,14 @@ from lab.matrix import TREE
 MEMORY = 384  # MiB
 SHOWN = 5     # lines of a console in an error
 # panic=-1 restarts at once, which -no-reboot turns into the end. nokaslr: one thing
-# less that differs between two runs. clocksource: the only clock that stays true
-# on a busy machine; the frequency of the TSC is measured, and was seen five times
-# wrong. The rest makes boots short: none of what takes longest of a distribution's
-# kernel and does not matter here.
-KERNEL_WORDS = ('console=ttyS0 quiet panic=-1 nokaslr clocksource=acpi_pm tsc=reliable '
-                'no_timer_check nowatchdog mitigations=off random.trust_cpu=on init_on_alloc=0 '
-                'initcall_blacklist=load_system_certificate_list,jent_mod_init,'
-                'bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,inet6_init,scx_init')
+# less that differs between two runs. The rest makes boots short: no waiting for
+# clocks to agree, and none of what takes longest of a distribution's kernel and does
+# not matter here. On a busy machine the frequency of the TSC may be measured wrong,
+# five times was seen: clocksource=acpi_pm is true, and slow to read.
+KERNEL_WORDS = ('console=ttyS0 quiet panic=-1 nokaslr tsc=reliable no_timer_check nowatchdog '
+                'mitigations=off random.trust_cpu=on init_on_alloc=0 initcall_blacklist='
+                'load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,'
+                'bpf_dummy_struct_ops_init,inet6_init,scx_init')
 NO_DEVICES = ('-nodefaults', '-display', 'none', '-no-reboot')
 END = re.compile(r'Kernel panic - not syncing: (.*)')
 
