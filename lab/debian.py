@@ -10,10 +10,11 @@ import functools
 import json
 import re
 import subprocess
+import sys
 import time
 
 from lab import cache
-from lab.errors import LabError
+from lab.errors import Gone, LabError
 
 WEEK = 7 * 24 * 3600
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -133,7 +134,8 @@ class Suite:
             except LabError as error:
                 if age is None:
                     raise
-                print(f'lab: {error}; the one of {age / 3600:.0f} hours ago is used', flush=True)
+                print(f'lab: {error}; the one of {age / 3600:.0f} hours ago is used',
+                      file=sys.stderr)
         return json.loads(self.index.read_text(encoding='utf-8'))
 
     def kernels(self):
@@ -166,8 +168,8 @@ class Suite:
                                   stdin=subprocess.DEVNULL)
         found = list(place.glob(f'{name}_*.deb'))
         if done.returncode or len(found) != 1:
-            raise LabError(f'{name} {version}: apt cannot fetch it from {self.name} '
-                           f'(see {self.log})')
+            raise Gone(f'{name} {version}: apt cannot fetch it from {self.name} '
+                       f'(see {self.log})')
         return found[0]
 
     def _log_for_use(self):

@@ -4,3 +4,7 @@
 
 class LabError(Exception):
     """Nothing wrong with the rule: the lab itself could not do what was asked."""
+
+
+class Gone(LabError):
+    """An index names what cannot be had: it may be out of date."""

@@ -91,6 +91,7 @@ static void report_kvm(FILE *report)
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	fprintf(report, "== kvm: %s\n", fd < 0 ? strerror(errno) : "ready");
+	fflush(report);
 	if (fd >= 0)
 		close(fd);
 }

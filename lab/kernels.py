@@ -7,12 +7,13 @@
 
 import dataclasses
 import json
+import sys
 import time
 
 from pathlib import Path
 
 from lab import build, cache, debian, unpack
-from lab.errors import LabError
+from lab.errors import Gone, LabError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +42,12 @@ def _make(path, what, fill):
     with cache.locked():
         if (path / 'info.json').exists():
             return
-        print(f'lab: making {what}', flush=True)
+        print(f'lab: making {what}', file=sys.stderr)
         start = time.monotonic()
         with cache.making(path) as made:
             info = fill(made)
             (made / 'info.json').write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
-        print(f'lab: made {what} in {time.monotonic() - start:.0f} s', flush=True)
+        print(f'lab: made {what} in {time.monotonic() - start:.0f} s', file=sys.stderr)
 
 
 def _fetch(suite, version, packages, made):
@@ -97,9 +98,18 @@ def _choose(row, name):
     return chosen[0]
 
 
-def get(matrix, name):
-    """The kernel of that name; it is fetched or built when it is not there."""
-    row = matrix.kernel(name.partition('=')[0])
+def _get(matrix, row, name):
     if row.own:
         return _own(matrix, row)
     return _debian(row, name, *_choose(row, name))
+
+
+def get(matrix, name):
+    """The kernel of that name; it is fetched or built when it is not there."""
+    row = matrix.kernel(name.partition('=')[0])
+    try:
+        return _get(matrix, row, name)
+    except Gone:
+        for suite in matrix.source_suites if row.own else row.suites:
+            debian.Suite(suite).packages(renew=True)
+        return _get(matrix, row, name)

@@ -191,6 +191,10 @@ def load(path=FILE):
     own = _Table(f'{path}: own', document.take('own', dict))
     kernels = _all_of(path, document, 'kernel', _kernel)
     cpus = _all_of(path, document, 'cpu', _cpu)
+    for row in kernels.values():
+        for name in row.on:
+            if name not in cpus:
+                raise LabError(f'{path}: kernel.{row.name}: "on": unknown CPU "{name}"')
     groups = _all_of(path, document, 'group',
                      lambda *args: _group(*args, kernels, cpus))
     matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups)

@@ -108,7 +108,7 @@ def line(result):
     said = '; '.join(result.reasons)
     if result.passed:
         said = (f'{result.version}: {result.differ["states"]:,} states, '
-                f'{result.seconds:.1f} s, {result.boot:.1f} s of it booting and probing')
+                f'{result.seconds:.1f} s, of which {result.boot:.1f} s to boot')
     return f'{word} {result.name}: {said}'
 
 

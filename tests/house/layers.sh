@@ -11,6 +11,7 @@ declare -A may=(
 	[host]='host/*.h base/*.h core/*.h xferry.h'
 	[state]='state/*.h host/*.h base/*.h core/*.h xferry.h'
 	[cli]='cli/cli.h xferry.h'
+	[lab]='lab/*.h host/*.h base/*.h core/*.h xferry.h'
 	[include]='core/*.h'
 )
 # And in angle brackets; a layer that is not named here may include any.

@@ -5,6 +5,8 @@
 usage: data.py SOURCE
 """
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -85,6 +87,9 @@ class Matrix(Place):
 
     def test_unknown_cpu_in_group(self):
         self.broken('cpus = ["pku", "nopku"]', 'cpus = ["pkru"]', 'unknown CPU "pkru"')
+
+    def test_unknown_cpu_of_an_exception(self):
+        self.broken('on.noavx', 'on.nosuch', 'kernel.hook-strict: "on": unknown CPU "nosuch"')
 
     def test_no_states(self):
         self.broken('states = 10000', 'states = 0', '"states": expected a number from 1')
@@ -212,6 +217,19 @@ class Cache(Place):
         with self.assertRaises(LabError) as caught:
             kernels.get(matrix.Matrix('', (), {'gone': row}, {}, {}), 'gone')
         self.assertIn('suite nosuchsuite: apt cannot fetch its index', str(caught.exception))
+
+    def test_an_index_out_of_date_is_renewed_once(self):
+        suite = debian.Suite('nosuchsuite')
+        suite.dir.mkdir(parents=True)
+        suite.index.write_text('{"linux-image-6.1.0-2-amd64": {"version": "6.1.10-1", '
+                               '"depends": ""}}', encoding='ascii')
+        row = matrix.Row('old', preset='debian-12', suites=('nosuchsuite',), take='newest')
+        err = io.StringIO()
+        with self.assertRaises(LabError) as caught, contextlib.redirect_stderr(err):
+            kernels.get(matrix.Matrix('', (), {'old': row}, {}, {}), 'old')
+        self.assertIn('linux-image-6.1.0-2-amd64 6.1.10-1: apt cannot fetch it',
+                      str(caught.exception))
+        self.assertIn('the one of 0 hours ago is used', err.getvalue())
 
     def test_key_follows_patch_and_source(self):
         data = matrix.load()
