@@ -184,8 +184,9 @@ int xf_kvm_set_cpuid(const struct xf_kvm_cpu *cpu, const struct xf_kvm_cpuid *cp
 
 int xf_kvm_get_cpuid(const struct xf_kvm_cpu *cpu, struct xf_kvm_cpuid *out)
 {
+	/* Kernels up to 6.2 fill in the entries and leave the count as it was. */
+	memset(out, 0, sizeof(*out));
 	out->count = XF_KVM_CPUID_MAX;
-	out->padding = 0;
 	return answer_of(call(cpu->fd, KVM_GET_CPUID2, out));
 }
 

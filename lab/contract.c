@@ -19,11 +19,12 @@ static const struct {
 } clauses[] = {
 	{ "G1", clause_G1 },   { "G2", clause_G2 },   { "G3", clause_G3 },   { "G4", clause_G4 },
 	{ "G5", clause_G5 },   { "G6", clause_G6 },   { "G7", clause_G7 },   { "G8", clause_G8 },
-	{ "S1", clause_S1 },   { "S2", clause_S2 },   { "S3", clause_S3 },   { "S4", clause_S4 },
-	{ "S5", clause_S5 },   { "S6", clause_S6 },   { "S7", clause_S7 },   { "S8", clause_S8 },
-	{ "S9", clause_S9 },   { "S10", clause_S10 }, { "S11", clause_S11 }, { "S12", clause_S12 },
-	{ "S13", clause_S13 }, { "C1", clause_C1 },   { "C2", clause_C2 },   { "C3", clause_C3 },
-	{ "X1", clause_X1 },   { "X2", clause_X2 },   { "X3", clause_X3 },   { "X4", clause_X4 },
+	{ "G9", clause_G9 },   { "S1", clause_S1 },   { "S2", clause_S2 },   { "S3", clause_S3 },
+	{ "S4", clause_S4 },   { "S5", clause_S5 },   { "S6", clause_S6 },   { "S7", clause_S7 },
+	{ "S8", clause_S8 },   { "S9", clause_S9 },   { "S10", clause_S10 }, { "S11", clause_S11 },
+	{ "S12", clause_S12 }, { "S13", clause_S13 }, { "C1", clause_C1 },   { "C2", clause_C2 },
+	{ "C3", clause_C3 },   { "C4", clause_C4 },   { "X1", clause_X1 },   { "X2", clause_X2 },
+	{ "X3", clause_X3 },   { "X4", clause_X4 },
 };
 
 #define CLAUSES (sizeof(clauses) / sizeof(clauses[0]))

@@ -168,3 +168,25 @@ CLAUSE(G8)
 	EXPECT(memcmp(old.bytes, new.bytes, XF_KVM_XSAVE_SIZE) == 0, "they differ");
 	return VERDICT_HOLDS;
 }
+
+CLAUSE(G9)
+{
+	NEEDS(bench->has_xsave, "the host has no XSAVE: GET gives x87 and SSE always");
+
+	XF_AUTO(xf_kvm_cpu_scope) struct xf_kvm_cpu cpu = new_cpu(bench, GUEST_ALL);
+	const uint32_t mxcsr = 0x9f80; /* flush to zero */
+
+	xf_for_each_bit (bit, bench->host & (XF_FPSSE | XF_AVX)) {
+		struct area area;
+
+		area_fill(bench, xf_mask(bit), &area);
+		area_set_mxcsr(&area, mxcsr);
+		EXPECT(xf_kvm_set_xsave(&cpu, area.bytes) == 0, "SET failed");
+		EXPECT(xf_kvm_get_xsave(&cpu, area.bytes) == 0, "GET failed");
+		if (xf_mask(bit) == XF_X87)
+			EXPECT(area_mxcsr(&area) == 0x1f80, "it comes with x87 too");
+		else
+			EXPECT(area_mxcsr(&area) == mxcsr, "it does not come with SSE or AVX");
+	}
+	return VERDICT_HOLDS;
+}

@@ -4,6 +4,8 @@
 
 #include "lab/contract.h"
 
+#define LEAF1_ECX_XSAVE ((uint32_t)1 << 26)
+
 CLAUSE(C1)
 {
 	for (enum guest guest = GUEST_BARE; guest < GUESTS; guest++) {
@@ -45,6 +47,25 @@ CLAUSE(C3)
 			EXPECT(xf_kvm_set_xcr0(&cpu, xf_widen(xf_mask(bit) | XF_X87)) != 0,
 			       "takes what it says was not shown");
 	}
+	return VERDICT_HOLDS;
+}
+
+CLAUSE(C4)
+{
+	NEEDS(bench->host & ~XF_FPSSE, "the host has x87 and SSE only");
+
+	XF_AUTO(xf_kvm_cpu_scope) struct xf_kvm_cpu cpu = new_cpu(bench, GUEST_NONE);
+	static struct xf_kvm_cpuid hidden;
+	struct area area;
+
+	hidden = bench->guest[GUEST_ALL];
+	for (uint32_t i = 0; i < hidden.count; i++)
+		if (hidden.entries[i].function == 1)
+			hidden.entries[i].ecx &= ~LEAF1_ECX_XSAVE;
+	EXPECT(xf_kvm_set_cpuid(&cpu, &hidden) == 0, "KVM_SET_CPUID2 failed");
+	EXPECT(load(bench, &cpu, bench->host) == 0, "SET refuses what leaf 0xD shows");
+	EXPECT(xf_kvm_get_xsave(&cpu, area.bytes) == 0, "GET failed");
+	EXPECT(area_xstate_bv(&area) == bench->host, "GET hides what leaf 0xD shows");
 	return VERDICT_HOLDS;
 }
 
