@@ -197,6 +197,7 @@ def leave(place, keep, good):
 
 def main():
     """The command."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # Not to be left without clearing up: a host would go on running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))
     try:
