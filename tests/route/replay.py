@@ -8,7 +8,8 @@ Records are those of the stories (lab/results/story-*.json, if there are any) an
 of tests/route/seen: one load of one saved guest each, what XSTATE_BV was saved and
 loaded, and what the guest saw of it: "intact", "lost", "silent" (a vCPU that spins),
 "exit" (QEMU left), "keeps" (the PKRU of before the load). The hosts' profiles are in
-tests/route/hosts.json; a file of records may bring others ("hosts"). What a record says was predicted at the time is not looked at.
+tests/route/hosts.json; a file of records may bring others ("hosts"). What a record says
+was predicted at the time is not looked at.
 
 Needs in the environment: XFERRY, the command; SOURCE, the source tree.
 """
@@ -56,12 +57,14 @@ class Replay:
         path.write_text(json.dumps({**self.profiles[name], 'qemu': qemu}), 'utf-8')
         return str(path)
 
-    def state(self, xstate_bv):
-        """A stream with that XSTATE_BV."""
-        path = self.place / f'state-{xstate_bv}'
+    def state(self, record, key):
+        """A stream with the XSTATE_BV that a record has under that key, and its XCR0."""
+        values = {'xstate_bv': record[key], 'xcr0': record.get('xcr0', '0x1')}
+        path = self.place / '-'.join(['state', *values.values()])
         if not path.exists():
             shutil.copyfile(SAMPLE, path)
-            subprocess.run([sys.executable, str(PATCH), str(path), f'xstate_bv={xstate_bv}'],
+            subprocess.run([sys.executable, str(PATCH), str(path),
+                            *(f'{field}={value}' for field, value in values.items())],
                            check=True)
         return str(path)
 
@@ -108,7 +111,7 @@ def hold_load(replay, record):
     """The one load by itself: the state as it was given to the target."""
     hosts = [replay.host(record[end], record['qemu']) for end in ('source', 'target')]
     cpu = record['guest_there']
-    start = replay.state(record['loaded'])
+    start = replay.state(record, 'loaded')
     hop = replay.journey(start, cpu, hosts)['hops'][0]
     hold_sight(hop, 'as_saved', record)
     hold_within('loaded', record['loaded'], hop['as_saved']['vcpus'][0], 'sent')
@@ -135,7 +138,7 @@ def hold_journey(replay, records):
     hosts = [replay.host(name, first['qemu'])
              for name in [first['source'], *(record['target'] for record in records)]]
     way = 'repaired' if any(record['repaired'] for record in records) else 'as_saved'
-    told = replay.journey(replay.state(first['saved']), first['guest'], hosts)
+    told = replay.journey(replay.state(first, 'saved'), first['guest'], hosts)
     for record, hop in zip(records, told['hops']):
         if hop[way] is None:
             raise Disagreement(f'hop {record["hop"]} was made, and route ends before')
