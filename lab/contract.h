@@ -7,6 +7,7 @@
 #define XF_LAB_CONTRACT_H
 
 #include "base/scope.h"
+#include "core/vcpu.h"
 #include "host/kvm.h"
 #include "xferry.h"
 
@@ -68,6 +69,8 @@ uint64_t shown_to(const struct xf_kvm_cpu *cpu);
 
 /* What the host can hold and the guest was not shown. */
 uint64_t superfluous(const struct bench *bench, const struct xf_kvm_cpu *cpu);
+/* Whether there is a guest that something is hidden from. */
+bool can_hide(struct bench *bench);
 #define NOTHING_SUPERFLUOUS "the guest is shown all that the host has, whatever its CPUID"
 
 /* An area with these components in use, each with data that is not its initial state. */
@@ -77,6 +80,8 @@ uint64_t area_xstate_bv(const struct area *area);
 void area_set_xstate_bv(struct area *area, uint64_t xstate_bv);
 void area_set_mxcsr(struct area *area, uint32_t mxcsr);
 uint32_t area_mxcsr(const struct area *area);
+/* What area_fill puts into MXCSR where SSE or AVX is in use: flush to zero. */
+#define MXCSR_LOADED 0x9f80
 
 /* Whether the data of these components is the same in both. */
 bool area_equal(const struct bench *bench, const struct area *a, const struct area *b,

@@ -5,10 +5,8 @@
 
 #include "lab/contract.h"
 
-#define MXCSR_OFFSET 24
-#define XMM_OFFSET 160
-#define FCW_INITIAL 0x37f
-#define MXCSR_INITIAL 0x1f80
+#define ST_OFFSET 32
+#define FCW_LOADED 0x27f /* double precision */
 
 /* A clause cannot say anything of a KVM that gives no vCPU: the program ends. */
 static void must(struct xf_error *err)
@@ -44,6 +42,13 @@ uint64_t shown_to(const struct xf_kvm_cpu *cpu)
 	return xf_kvm_get_cpuid(cpu, &cpuid) == 0 ? xf_kvm_cpuid_shown(&cpuid) : 0;
 }
 
+bool can_hide(struct bench *bench)
+{
+	XF_AUTO(xf_kvm_cpu_scope) struct xf_kvm_cpu cpu = new_cpu(bench, GUEST_BARE);
+
+	return superfluous(bench, &cpu);
+}
+
 uint64_t superfluous(const struct bench *bench, const struct xf_kvm_cpu *cpu)
 {
 	return bench->host & ~(shown_to(cpu) | XF_FPSSE);
@@ -62,17 +67,22 @@ void area_set_xstate_bv(struct area *area, uint64_t xstate_bv)
 	memcpy(area->bytes + XF_LEGACY_SIZE, &xstate_bv, sizeof(xstate_bv));
 }
 
+static void area_set_fcw(struct area *area, uint16_t fcw)
+{
+	memcpy(area->bytes, &fcw, sizeof(fcw));
+}
+
 uint32_t area_mxcsr(const struct area *area)
 {
 	uint32_t mxcsr;
 
-	memcpy(&mxcsr, area->bytes + MXCSR_OFFSET, sizeof(mxcsr));
+	memcpy(&mxcsr, area->bytes + XF_MXCSR_OFFSET, sizeof(mxcsr));
 	return mxcsr;
 }
 
 void area_set_mxcsr(struct area *area, uint32_t mxcsr)
 {
-	memcpy(area->bytes + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+	memcpy(area->bytes + XF_MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
 
 /*
@@ -89,14 +99,13 @@ static uint32_t free_data(const struct bench *bench, struct xf_bit bit)
 void area_fill(const struct bench *bench, uint64_t xstate_bv, struct area *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->bytes[0] = FCW_INITIAL & 0xff;
-	out->bytes[1] = FCW_INITIAL >> 8;
-	area_set_mxcsr(out, MXCSR_INITIAL);
+	area_set_fcw(out, xstate_bv & XF_X87 ? FCW_LOADED : XF_FCW_INIT);
+	area_set_mxcsr(out, xstate_bv & (XF_SSE | XF_AVX) ? MXCSR_LOADED : XF_MXCSR_INIT);
 	/* ST0's mantissa and XMM0 to XMM15. */
 	if (xstate_bv & XF_X87)
-		memset(out->bytes + 32, 0x5a, 8);
+		memset(out->bytes + ST_OFFSET, 0x5a, 8);
 	if (xstate_bv & XF_SSE)
-		memset(out->bytes + XMM_OFFSET, 0x5b, 256);
+		memset(out->bytes + XF_X87_SIZE, 0x5b, XF_PADDING_OFFSET - XF_X87_SIZE);
 	area_set_xstate_bv(out, xstate_bv);
 	xf_for_each_bit (bit, xstate_bv & ~XF_FPSSE)
 		memset(out->bytes + bench->layout.at[bit.n].offset, 0x50 + bit.n,
@@ -106,8 +115,10 @@ void area_fill(const struct bench *bench, uint64_t xstate_bv, struct area *out)
 /* Where a component's data lies; x87 without its MXCSR and XMM. */
 static void place(const struct bench *bench, struct xf_bit bit, uint32_t *offset, uint32_t *size)
 {
-	*offset = bit.n == 0 ? 0 : bit.n == 1 ? XMM_OFFSET : bench->layout.at[bit.n].offset;
-	*size = bit.n == 0 ? MXCSR_OFFSET : bit.n == 1 ? 256 : bench->layout.at[bit.n].size;
+	*offset = bit.n == 0 ? 0 : bit.n == 1 ? XF_X87_SIZE : bench->layout.at[bit.n].offset;
+	*size = bit.n == 0   ? XF_MXCSR_OFFSET
+		: bit.n == 1 ? XF_PADDING_OFFSET - XF_X87_SIZE
+			     : bench->layout.at[bit.n].size;
 }
 
 bool area_equal(const struct bench *bench, const struct area *a, const struct area *b,
@@ -120,7 +131,8 @@ bool area_equal(const struct bench *bench, const struct area *a, const struct ar
 		if (memcmp(a->bytes + offset, b->bytes + offset, size) != 0)
 			return false;
 		/* ST0 to ST7. */
-		if (bit.n == 0 && memcmp(a->bytes + 32, b->bytes + 32, 128) != 0)
+		if (bit.n == 0 && memcmp(a->bytes + ST_OFFSET, b->bytes + ST_OFFSET,
+					 XF_X87_SIZE - ST_OFFSET) != 0)
 			return false;
 	}
 	return true;

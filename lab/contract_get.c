@@ -109,7 +109,7 @@ CLAUSE(G5)
 
 	EXPECT(area_initial(bench, &area, absent), "data of what is not in use comes along");
 	if ((absent & (XF_SSE | XF_AVX)) == ((XF_SSE | XF_AVX) & bench->host))
-		EXPECT(area_mxcsr(&area) == 0x1f80, "MXCSR is not 0x1f80");
+		EXPECT(area_mxcsr(&area) == XF_MXCSR_INIT, "MXCSR is not 0x1f80");
 	return VERDICT_HOLDS;
 }
 
@@ -174,19 +174,19 @@ CLAUSE(G9)
 	NEEDS(bench->has_xsave, "the host has no XSAVE: GET gives x87 and SSE always");
 
 	XF_AUTO(xf_kvm_cpu_scope) struct xf_kvm_cpu cpu = new_cpu(bench, GUEST_ALL);
-	const uint32_t mxcsr = 0x9f80; /* flush to zero */
 
 	xf_for_each_bit (bit, bench->host & (XF_FPSSE | XF_AVX)) {
 		struct area area;
 
 		area_fill(bench, xf_mask(bit), &area);
-		area_set_mxcsr(&area, mxcsr);
+		area_set_mxcsr(&area, MXCSR_LOADED);
 		EXPECT(xf_kvm_set_xsave(&cpu, area.bytes) == 0, "SET failed");
 		EXPECT(xf_kvm_get_xsave(&cpu, area.bytes) == 0, "GET failed");
 		if (xf_mask(bit) == XF_X87)
-			EXPECT(area_mxcsr(&area) == 0x1f80, "it comes with x87 too");
+			EXPECT(area_mxcsr(&area) == XF_MXCSR_INIT, "it comes with x87 too");
 		else
-			EXPECT(area_mxcsr(&area) == mxcsr, "it does not come with SSE or AVX");
+			EXPECT(area_mxcsr(&area) == MXCSR_LOADED,
+			       "it does not come with SSE or AVX");
 	}
 	return VERDICT_HOLDS;
 }

@@ -11,6 +11,7 @@ from lab.errors import LabError
 
 TREE = Path(__file__).resolve().parent.parent
 FILE = TREE / 'lab' / 'kernels.toml'
+CLAUSE = re.compile(r'[GSCX]\d+')
 NAME = re.compile(r'[a-z0-9][a-z0-9.+~_-]*')
 TAKES = ('newest', 'oldest', 'all')
 
@@ -42,6 +43,7 @@ class Cpu:
     holds: int
     qemu: str | None = None
     gives: dict = dataclasses.field(default_factory=dict)
+    breaks: tuple = ()               # clauses of docs/contract.md that no KVM keeps there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Matrix:
     kernels: dict
     cpus: dict
     groups: dict
+    breaks: dict                     # preset: clauses that its kernels do not keep
 
     def kernel(self, name):
         """The row of that name."""
@@ -106,6 +109,13 @@ class _Table:
             raise LabError(f'{self.where}: "{key}": expected a list of names')
         return tuple(value)
 
+    def clauses(self, key):
+        """A list of clauses of docs/contract.md."""
+        value = self.take(key, list, [])
+        if not all(isinstance(word, str) and CLAUSE.fullmatch(word) for word in value):
+            raise LabError(f'{self.where}: "{key}": expected a list of clauses')
+        return tuple(value)
+
     def done(self):
         """Nothing may be left: a key that is misspelt must not be passed over."""
         for key in self.rest:
@@ -143,7 +153,8 @@ def _cpu(where, name, raw):
     if not re.fullmatch('0x[0-9a-f]+', holds):
         raise LabError(f'{table.where}: "holds": expected a mask in hex')
     cpu = Cpu(name, table.take('cpu', str), int(holds, 16),
-              table.take('qemu', str, '') or None, table.take('gives', dict, {}))
+              table.take('qemu', str, '') or None, table.take('gives', dict, {}),
+              table.clauses('breaks'))
     table.done()
     return cpu
 
@@ -168,6 +179,16 @@ def _group(where, name, raw, kernels, cpus):
              for cell in _block(table.where, block, kernels, cpus)]
     table.done()
     return Group(states, tuple(dict.fromkeys(cells)))
+
+
+def _breaks(where, raw, kernels):
+    """What the kernels of a preset do not keep; a preset that none has is a misspelt one."""
+    table = _Table(f'{where}: breaks', raw)
+    known = {row.preset for row in kernels.values()}
+    for preset in raw:
+        if preset not in known:
+            raise LabError(f'{table.where}: no kernel has the preset "{preset}"')
+    return {preset: table.clauses(preset) for preset in raw}
 
 
 def _all_of(where, document, key, make):
@@ -197,7 +218,8 @@ def load(path=FILE):
                 raise LabError(f'{path}: kernel.{row.name}: "on": unknown CPU "{name}"')
     groups = _all_of(path, document, 'group',
                      lambda *args: _group(*args, kernels, cpus))
-    matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups)
+    matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups,
+                    _breaks(path, document.take('breaks', dict, {}), kernels))
     own.done()
     document.done()
     return matrix

@@ -341,6 +341,14 @@ class Document(Place):
         for clause, words in written:
             self.assertIn('*Why:*', words, clause)
 
+    def test_a_clause_said_to_be_broken_is_broken_somewhere(self):
+        data, kept = matrix.load(), results.load()
+        for preset, clauses in data.breaks.items():
+            broken = {clause for (kernel, _), one in kept.items()
+                      if data.kernel(kernel).preset == preset
+                      for clause, said in one['contract'].items() if said['verdict'] == 'broken'}
+            self.assertLessEqual(set(clauses), broken, preset)
+
     def test_marks_are_needed(self):
         path = self.place / 'document.md'
         path.write_text('no marks', encoding='ascii')
