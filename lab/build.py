@@ -11,15 +11,15 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 
-from lab import cache, debian
+from lab import cache, debian, process
 from lab.errors import LabError
 from lab.matrix import TREE
 
 CONFIG = TREE / 'lab' / 'config'
 PATCHES = TREE / 'lab' / 'patches'
-PROGRAMS = ('gcc', 'make', 'flex', 'bison', 'bc', 'patch', 'xz')
+PROGRAMS = ('bash', 'bc', 'bison', 'dpkg-deb', 'flex', 'gcc', 'ld', 'make', 'patch', 'strip', 'tar',
+            'xz')
 # Left out of the tree: what this configuration compiles nothing of.
 UNUSED = [f'*/{part}/*.[chS]' for part in
           ('Documentation', 'sound', 'samples', 'drivers/gpu', 'drivers/net', 'drivers/media',
@@ -48,8 +48,7 @@ def key(row, version):
 
 def _run(command, log, **more):
     with open(log, 'ab') as out:
-        return subprocess.run([str(word) for word in command], stdout=out, stderr=out, check=False,
-                              stdin=subprocess.DEVNULL, **more).returncode == 0
+        return process.run(command, stdout=out, stderr=out, **more).returncode == 0
 
 
 def _unpack(matrix, version, suite, log):

@@ -2,19 +2,22 @@
 """Where the lab keeps what it fetched and built: whole things under names that tell what they are.
 
 A thing is made in a directory beside its place and renamed when it is whole, so a
-kill leaves nothing half done that would be taken for whole. One process at a time
-makes things; those who only use them need no lock.
+kill leaves nothing half done that would be taken for whole. One at a time makes
+things, of all labs and of all threads of each; those who only use them need no lock.
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
+import threading
 
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.held import held
+
+_mine = threading.local()
 
 
 def place():
@@ -30,12 +33,23 @@ def place():
 
 @contextlib.contextmanager
 def locked():
-    """Held by whoever makes something. What died while making is swept away."""
-    with open(place() / 'lock', 'w', encoding='ascii') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in place().glob('.making-*'):
-            shutil.rmtree(left, ignore_errors=True)
+    """Held by whoever makes something. What died while making is swept away.
+
+    Who holds it may ask for it again: a kernel that is made may need an index.
+    """
+    if getattr(_mine, 'held', False):
         yield
+        return
+    lock = place() / 'lock'
+    lock.touch()
+    with held(lock):
+        _mine.held = True
+        try:
+            for left in place().glob('.making-*'):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
+        finally:
+            _mine.held = False
 
 
 @contextlib.contextmanager

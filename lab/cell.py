@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from lab import initramfs, kernels
-from lab.errors import LabError
+from lab.errors import EXPECTED, LabError, one_line
+from lab.held import held
 from lab.machine import Machine
 
 # The keys of a profile that are behaviour of the kernel, not of the CPU.
@@ -160,14 +161,15 @@ def run(matrix, name, cpu_name, programs, asked, place):
     start = time.monotonic()
     try:
         cpu = matrix.cpu(cpu_name)
-        kernel = kernels.get(matrix, name)
-        result.package, result.version = kernel.package, kernel.version
         place = Path(place)
         place.mkdir(parents=True, exist_ok=True)
-        start = time.monotonic()
+        kernel = kernels.get(matrix, name)
+        result.package, result.version = kernel.package, kernel.version
         expected = (programs.preset(kernel.preset) | cpu.gives
                     | matrix.kernel(name.partition('=')[0]).on.get(cpu_name, {}))
-        said, result.boot, result.seconds = _drive(kernel, cpu, programs, asked, place)
+        with held(place):
+            start = time.monotonic()
+            said, result.boot, result.seconds = _drive(kernel, cpu, programs, asked, place)
         result.profile, result.differ, result.contract = said
         result.reasons += _differences(result.profile, expected, cpu)
         result.reasons += _breaches(result.contract,
@@ -176,8 +178,8 @@ def run(matrix, name, cpu_name, programs, asked, place):
             result.reasons.append(f'{result.differ["differences"]} differences from the model')
         if result.differ['states'] != asked.states:
             result.reasons.append(f'only {result.differ["states"]} of {asked.states} states')
-    except LabError as error:
-        result.reasons.append(str(error))
+    except EXPECTED as error:
+        result.reasons.append(one_line(error))
     if not result.seconds:
         result.seconds = time.monotonic() - start
     return result

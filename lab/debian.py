@@ -3,44 +3,38 @@
 
 The mirrors are those apt has been set up with, and signatures and hashes are
 checked by apt. Each suite has an index of its own, so one that is gone stops no
-other. An index is used for a week; `fetch` renews it.
+other. An index is used for a week; `fetch` renews it. Whoever runs apt holds the
+cache: apt itself would not wait for another one, but fail.
 """
 
 import functools
 import json
 import re
-import subprocess
 import sys
 import time
 
-from lab import cache
+from lab import cache, process
 from lab.errors import Gone, LabError
+from lab.held import replace
 
 WEEK = 7 * 24 * 3600
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 KERNEL = re.compile(r'linux-(image|binary|modules)-[0-9][^_]*-amd64(-unsigned)?$')
 OTHER_FLAVOUR = re.compile(r'-(cloud|rt)-')
 WANTED = re.compile(r'linux-(image|binary|modules|source)-')
+_failed = {}  # why an index could not be fetched: not tried for each cell anew
 
 
-def _run(command, log):
+def _run(command, log, **more):
     """Runs a program, its words kept in `log`; whether it succeeded."""
-    try:
-        with open(log, 'a', encoding='utf-8') as out:
-            return subprocess.run(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-                                  check=False).returncode == 0
-    except FileNotFoundError as error:
-        raise LabError(f'{command[0]} is not installed') from error
+    with open(log, 'a', encoding='utf-8') as out:
+        return process.run(command, stdout=out, stderr=out, **more).returncode == 0
 
 
 def _apt_targets(field, label):
     """A field of what apt has been set up with."""
-    command = ['apt-get', 'indextargets', '--format', f'$({field})',
-               'Created-By: Packages', f'Label: {label}']
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise LabError('the mirror is taken from apt, which is not installed') from error
+    done = process.ask(['apt-get', 'indextargets', '--format', f'$({field})',
+                        'Created-By: Packages', f'Label: {label}'])
     return [line for line in done.stdout.splitlines() if line]
 
 
@@ -59,10 +53,11 @@ def _keyring():
     raise LabError('apt names no keyring for Debian')
 
 
+@functools.cache
 def compare(a, b):
     """-1, 0 or 1: two versions in dpkg's order."""
     for word, value in (('lt', -1), ('eq', 0)):
-        if subprocess.run(['dpkg', '--compare-versions', a, word, b], check=False).returncode == 0:
+        if process.ask(['dpkg', '--compare-versions', a, word, b]).returncode == 0:
             return value
     return 1
 
@@ -112,31 +107,44 @@ class Suite:
         self._setup()
         if not _run(['apt-get', '-q', *self._options(), 'update'], self.log):
             raise LabError(f'suite {self.name}: apt cannot fetch its index (see {self.log})')
-        said = subprocess.run(['apt-cache', *self._options(), 'dumpavail'], capture_output=True,
-                              text=True, check=True).stdout
+        said = process.ask(['apt-cache', *self._options(), 'dumpavail'])
+        if said.returncode:
+            raise LabError(f'suite {self.name}: apt-cache: {process.last_line(said)}')
         packages = {}
-        for paragraph in said.split('\n\n'):
+        for paragraph in said.stdout.split('\n\n'):
             fields = dict(line.split(': ', 1) for line in paragraph.splitlines()
                           if not line.startswith(' ') and ': ' in line)
             if WANTED.match(fields.get('Package', '')):
                 packages[fields['Package']] = {'version': fields['Version'],
                                                'depends': fields.get('Depends', '')}
-        part = self.index.with_suffix('.part')
-        part.write_text(json.dumps(packages, indent=1), encoding='utf-8')
-        part.rename(self.index)
+        replace(self.index, json.dumps(packages, indent=1))
+
+    def _renew(self, since):
+        """Fetches the index, unless another lab has while this one waited."""
+        with cache.locked():
+            age = self._age()
+            if age is not None and time.time() - age > since:
+                return
+            if self.dir not in _failed:
+                try:
+                    return self.update()
+                except LabError as error:
+                    _failed[self.dir] = str(error)
+                if age is not None:
+                    print(f'lab: {_failed[self.dir]}; the one of {age / 3600:.0f} hours ago is '
+                          'used', file=sys.stderr)
+            if age is None:
+                raise LabError(_failed[self.dir])
 
     def packages(self, renew=False):
         """Name: version and depends. An index that cannot be renewed is used as it is."""
         age = self._age()
         if renew or age is None or age > WEEK:
-            try:
-                self.update()
-            except LabError as error:
-                if age is None:
-                    raise
-                print(f'lab: {error}; the one of {age / 3600:.0f} hours ago is used',
-                      file=sys.stderr)
-        return json.loads(self.index.read_text(encoding='utf-8'))
+            self._renew(time.time())
+        try:
+            return json.loads(self.index.read_text(encoding='utf-8'))
+        except ValueError as error:
+            raise LabError(f'{self.index}: damaged ({error}); remove it') from error
 
     def kernels(self):
         """Every amd64 kernel of this suite: {version: packages}, or a reason instead of packages.
@@ -161,13 +169,12 @@ class Suite:
 
     def download(self, name, version, place):
         """One package, checked by apt, in `place`; its path."""
-        self._log_for_use()
         command = ['apt-get', '-q', *self._options(), 'download', f'{name}={version}']
-        with open(self.log, 'a', encoding='utf-8') as out:
-            done = subprocess.run(command, cwd=place, stdout=out, stderr=out, check=False,
-                                  stdin=subprocess.DEVNULL)
+        with cache.locked():
+            self._log_for_use()
+            good = _run(command, self.log, cwd=place)
         found = list(place.glob(f'{name}_*.deb'))
-        if done.returncode or len(found) != 1:
+        if not good or len(found) != 1:
             raise Gone(f'{name} {version}: apt cannot fetch it from {self.name} '
                        f'(see {self.log})')
         return found[0]

@@ -11,11 +11,13 @@ file and its last lines.
 
 import os
 import re
+import signal
 import subprocess
 import time
 
 from pathlib import Path
 
+from lab import process
 from lab.errors import LabError
 from lab.matrix import TREE
 
@@ -74,11 +76,11 @@ class Machine:
         self.console.write_bytes(b'')
         self._said = open(self.console.with_name(self.console.name + '.qemu'), 'w+b')
         try:
-            self._process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
-                                             stdout=self._said, stderr=self._said)
-        except FileNotFoundError as error:
+            self._process = process.start(self.command, signal.SIGKILL, stdin=subprocess.DEVNULL,
+                                          stdout=self._said, stderr=self._said)
+        except BaseException:
             self._said.close()
-            raise LabError(f'{self.command[0]} is not installed') from error
+            raise
         self.started = time.monotonic()
         return self
 

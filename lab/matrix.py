@@ -61,7 +61,8 @@ class Matrix:
     kernels: dict
     cpus: dict
     groups: dict
-    breaks: dict                     # preset: clauses that its kernels do not keep
+    # Preset: clauses of docs/contract.md that its kernels do not keep.
+    breaks: dict = dataclasses.field(default_factory=dict)
 
     def kernel(self, name):
         """The row of that name."""

@@ -2,10 +2,10 @@
 """The programs that go into a cell, and the presets' profiles, out of a build of the tree."""
 
 import json
-import subprocess
 
 from pathlib import Path
 
+from lab import process
 from lab.errors import LabError
 
 # Targets of the build, and the names the lab has for them.
@@ -25,11 +25,10 @@ class Programs:
         if not (self.build / 'build.ninja').exists():
             raise LabError(f'{self.build}: not a build directory; make one: '
                            f'meson setup {self.build}')
-        done = subprocess.run(['ninja', '-C', self.build, *TARGETS.values()], check=False,
-                              capture_output=True, text=True)
+        done = process.ask(['ninja', '-C', self.build, *TARGETS.values()])
         if done.returncode:
             raise LabError(f'{self.build}: does not build: '
-                           f'{(done.stdout + done.stderr).strip().splitlines()[-1]}')
+                           f'{process.last_line(done)}')
 
     def check(self):
         """That all are there, before anything takes long."""
@@ -45,8 +44,7 @@ class Programs:
 
     def preset(self, name):
         """The profile of a preset."""
-        done = subprocess.run([self.path('preset-json'), name], capture_output=True, text=True,
-                              check=False)
+        done = process.ask([self.path('preset-json'), name])
         if done.returncode:
             raise LabError(done.stderr.strip())
         return json.loads(done.stdout)

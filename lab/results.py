@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from lab import clauses
 from lab.cell import BEHAVIOUR
 from lab.errors import LabError
+from lab.held import held, replace
 from lab.matrix import TREE
 
 KEPT = TREE / 'lab' / 'results.json'
@@ -43,11 +44,12 @@ def load(path=KEPT):
 
 def save(matrix, results, path=KEPT):
     """Adds cells that passed to those kept, in the order of the matrix; a line a cell."""
-    kept = load(path)
-    kept |= {(one.kernel, one.cpu): record(one) for one in results if one.passed}
     order = [cell for group in matrix.groups.values() for cell in group.cells]
-    lines = [json.dumps(kept[cell]) for cell in dict.fromkeys(order) if cell in kept]
-    path.write_text('[\n' + ',\n'.join(lines) + '\n]\n', encoding='utf-8')
+    with held(path.parent):
+        kept = load(path)
+        kept |= {(one.kernel, one.cpu): record(one) for one in results if one.passed}
+        lines = [json.dumps(kept[cell]) for cell in dict.fromkeys(order) if cell in kept]
+        replace(path, '[\n' + ',\n'.join(lines) + '\n]\n')
 
 
 def _besides(one):

@@ -31,8 +31,8 @@ sys.dont_write_bytecode = True
 TREE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TREE))
 
-from lab import matrix, story_document, story_plan, story_table  # noqa: E402
-from lab.errors import LabError  # noqa: E402
+from lab import matrix, process, story_document, story_plan, story_table  # noqa: E402
+from lab.errors import EXPECTED, LabError, one_line  # noqa: E402
 from lab.payload import PayloadError  # noqa: E402
 from lab.story_guest import Build  # noqa: E402
 from lab.story_hosts import Hosts  # noqa: E402
@@ -198,8 +198,7 @@ def leave(place, keep, good):
 def main():
     """The command."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # Not to be left without clearing up: a host would go on running.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))
+    process.end_on_signals()
     try:
         args = arguments()
         journeys = story_plan.load(matrix.load())
@@ -216,8 +215,11 @@ def main():
     except ValueError as error:
         print(f'story.py: {error}', file=sys.stderr)
         return USAGE
-    except (LabError, PayloadError) as error:
+    except PayloadError as error:
         print(f'story.py: {error}', file=sys.stderr)
+        return FAILED
+    except EXPECTED as error:
+        print(f'story.py: {one_line(error)}', file=sys.stderr)
         return FAILED
 
 

@@ -10,6 +10,7 @@ import tarfile
 
 from pathlib import PurePosixPath
 
+from lab import process
 from lab.errors import LabError
 
 ROOT = 'kvm-amd'
@@ -34,15 +35,15 @@ def _plain(path, data):
 
 def _members(deb):
     """(path, reader) of each file of a package."""
-    with subprocess.Popen(['dpkg-deb', '--fsys-tarfile', str(deb)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode='r|') as archive:
+    with process.start(['dpkg-deb', '--fsys-tarfile', deb], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE) as unpacks:
+        with tarfile.open(fileobj=unpacks.stdout, mode='r|') as archive:
             for member in archive:
                 if member.isfile():
                     yield member.name, archive.extractfile(member)
-        process.stdout.read()
-        said = process.stderr.read().decode(errors='replace').strip()
-        if process.wait():
+        unpacks.stdout.read()
+        said = unpacks.stderr.read().decode(errors='replace').strip()
+        if unpacks.wait():
             raise LabError(f'{deb.name}: not a whole package: {said}')
 
 
@@ -73,10 +74,10 @@ def _read(debs, wanted, found):
 
 def _zstd(data):
     try:
-        return subprocess.run(['zstd', '-dcq'], input=data, stdout=subprocess.PIPE,
-                              check=True).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        done = process.run(['zstd', '-dcq'], given=data, stdout=subprocess.PIPE)
+    except LabError:
         return b''
+    return b'' if done.returncode else done.stdout
 
 
 def _has_pvh_entry(elf):

@@ -12,6 +12,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+import types
 import unittest
 
 from pathlib import Path
@@ -20,8 +23,10 @@ SOURCE = Path(sys.argv.pop(1)).resolve()
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE))
 
-from lab import build, cache, debian, initramfs, kernels, matrix, results, unpack  # noqa: E402
+from lab import build, cache, cell, debian, initramfs, kernels, matrix  # noqa: E402
+from lab import results, unpack  # noqa: E402
 from lab.errors import LabError  # noqa: E402
+from lab.held import held  # noqa: E402
 
 GOOD = matrix.FILE.read_text(encoding='utf-8')
 
@@ -245,6 +250,125 @@ class Cache(Place):
         self.assertIn('nosuch.patch', str(caught.exception))
 
 
+class Apt(Place):
+    """An apt that a test says what it does; like the real one it does not wait for another."""
+
+    def setUp(self):
+        super().setUp()
+        self.bin = self.place / 'bin'
+        self.bin.mkdir()
+        self.addCleanup(setattr, debian, '_failed', {})
+        self.program('apt-get', f"""case "$*" in
+            *indextargets*) echo /mirror ;;
+            *update*)
+                mkdir {self.place}/busy || exit 100
+                sleep 0.3
+                rmdir {self.place}/busy
+                echo >>{self.place}/updates ;;
+            esac""")
+        self.program('apt-cache', 'printf "Package: linux-image-1-amd64\\nVersion: 1\\n\\n"')
+
+    def program(self, name, text):
+        """A program in front of all others."""
+        (self.bin / name).write_text(f'#!/bin/sh\n{text}\n', encoding='ascii')
+        (self.bin / name).chmod(0o755)
+        os.environ['PATH'] = f'{self.bin}:{os.environ["PATH"]}'
+
+    def without(self, *names):
+        """A PATH that has all but these."""
+        for directory in os.environ['PATH'].split(':'):
+            for program in Path(directory).glob('*'):
+                if program.name not in names and not (self.bin / program.name).exists():
+                    (self.bin / program.name).symlink_to(program)
+        for name in names:
+            (self.bin / name).unlink(missing_ok=True)
+        os.environ['PATH'] = str(self.bin)
+
+    def run_cell(self, cpu='pku', place=None):
+        """Why a cell of a Debian kernel fails; nothing is booted."""
+        row = matrix.Row('some', preset='debian-12', suites=('suite',), take='newest')
+        data = matrix.Matrix('', (), {'some': row}, {cpu: matrix.Cpu(cpu, 'max', 7)}, {})
+        result = cell.run(data, 'some', cpu, None, cell.Asked(1), place or self.place / 'cell')
+        self.assertEqual(len(result.reasons), 1)
+        self.assertEqual(len(result.reasons[0].splitlines()), 1)
+        return result.reasons[0]
+
+    def test_an_index_is_fetched_by_one_for_all(self):
+        script = (f'import sys; sys.path.insert(0, {str(SOURCE)!r}); '
+                  'from concurrent.futures import ThreadPoolExecutor as Pool; '
+                  'from lab import debian; '
+                  'ask = lambda _: debian.Suite("suite").packages(); '
+                  'print(*Pool(2).map(ask, range(2)))')
+        labs = [subprocess.Popen([sys.executable, '-B', '-c', script], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        for one in labs:
+            out, err = one.communicate()
+            self.assertEqual(err, '')
+            self.assertEqual(out.count('linux-image-1-amd64'), 2, out)
+        self.assertEqual((self.place / 'updates').read_text(encoding='ascii'), '\n')
+
+    def test_an_index_is_renewed_when_asked(self):
+        for _ in range(2):
+            debian.Suite('suite').packages(renew=True)
+        self.assertEqual((self.place / 'updates').read_text(encoding='ascii'), '\n\n')
+
+    def test_the_cache_is_held_while_apt_downloads(self):
+        self.program('apt-get', f'flock -n {cache.place()}/lock echo free >{self.place}/said')
+        with self.assertRaises(LabError), cache.locked():
+            debian.Suite('suite').packages()
+        with self.assertRaises(LabError):
+            debian.Suite('suite').download('name', '1', self.place)
+        self.assertEqual((self.place / 'said').read_text(encoding='ascii'), '')
+
+    def test_an_index_that_cannot_be_fetched_is_tried_once(self):
+        self.program('apt-get', f"""case "$*" in
+            *indextargets*) echo /mirror ;;
+            *) echo >>{self.place}/updates; exit 100 ;;
+            esac""")
+        for _ in range(2):
+            self.assertIn('suite suite: apt cannot fetch its index', self.run_cell())
+        self.assertEqual((self.place / 'updates').read_text(encoding='ascii'), '\n')
+
+    def test_a_damaged_index(self):
+        suite = debian.Suite('suite')
+        suite.packages()
+        suite.index.write_text('{"linux', encoding='ascii')
+        self.assertRegex(self.run_cell(), 'index.json: damaged .*; remove it')
+
+    def test_apt_cache_fails(self):
+        self.program('apt-cache', 'echo "E: no room" >&2; exit 100')
+        self.assertEqual(self.run_cell(), 'suite suite: apt-cache: E: no room')
+
+    def test_no_apt(self):
+        self.without('apt-get')
+        self.assertEqual(self.run_cell(), 'apt-get is not installed')
+
+    def test_no_dpkg(self):
+        self.program('apt-cache', 'for version in 1 2; do printf "Package: linux-image-%s-amd64\\n'
+                     'Version: %s\\n\\n" $version $version; done')
+        self.without('dpkg')
+        self.assertEqual(self.run_cell(), 'dpkg is not installed')
+
+    def test_no_dpkg_deb(self):
+        package = deb(self.place, {'boot/vmlinuz-1': b'x'})
+        self.without('dpkg-deb')
+        with self.assertRaisesRegex(LabError, '^dpkg-deb is not installed$'):
+            unpack.kernel([package], self.place)
+
+    def test_a_place_that_cannot_be(self):
+        self.assertEqual(self.run_cell(place='/proc/nope/cell'),
+                         '/proc/nope: No such file or directory')
+
+    def test_no_place_for_the_cache(self):
+        os.environ['XDG_CACHE_HOME'] = '/proc/nope'
+        self.assertIn('/proc/nope', self.run_cell())
+
+    def test_a_full_disk(self):
+        debian.Suite('suite').dir.mkdir(parents=True)
+        (debian.Suite('suite').dir / 'sources.list').symlink_to('/dev/full')
+        self.assertEqual(self.run_cell(), 'No space left on device')
+
+
 class Index(Place):
     """Which kernels an index has."""
 
@@ -348,6 +472,28 @@ class Document(Place):
                       if data.kernel(kernel).preset == preset
                       for clause, said in one['contract'].items() if said['verdict'] == 'broken'}
             self.assertLessEqual(set(clauses), broken, preset)
+
+    def test_two_that_save_at_once_lose_nothing(self):
+        path = self.place / 'results.json'
+        data = matrix.load()
+        cells = [('fixed', 'pku'), ('fixed', 'nopku')]
+        done = [types.SimpleNamespace(
+            kernel=kernel, cpu=cpu, package='p', version='1', passed=True, contract={},
+            profile={'supported': '0x7', 'not_learned': dict.fromkeys(cell.BEHAVIOUR)},
+            differ={'states': 1, 'accepted': 1, 'refused': {}, 'differences': 0, 'explained': []})
+            for kernel, cpu in cells]
+        results.save(data, done[:1], path)
+        first = path.read_text(encoding='utf-8')
+        path.unlink()
+        second = threading.Thread(target=results.save, args=(data, done[1:], path))
+        with held(path.parent):
+            second.start()
+            time.sleep(0.2)
+            path.write_text(first, encoding='utf-8')
+        second.join()
+        self.assertEqual(list(results.load(path)), cells)
+        self.assertEqual([one.name for one in self.place.iterdir() if one.is_file()],
+                         ['results.json'])
 
     def test_marks_are_needed(self):
         path = self.place / 'document.md'

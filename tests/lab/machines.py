@@ -7,12 +7,15 @@ usage: machines.py SOURCE BUILD
 Runs the kernels "fixed" and "leaky" in QEMU.
 """
 
+import contextlib
 import dataclasses
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from pathlib import Path
@@ -154,6 +157,48 @@ class Cells(Place):
         status, said = self.cell('fixed/pku', cpu=('"max,+svm,-mpx"', '"max,-svm,-mpx"'))
         self.assertEqual(status, 1, said)
         self.assertIn('no KVM in the cell: /dev/kvm: No such file or directory', said)
+
+    def start(self, name, *words):
+        """A lab that runs, its cell in this place."""
+        return subprocess.Popen(
+            [SOURCE / 'script' / 'lab', 'run', name, '--build', BUILD, '--place', self.place,
+             *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL)
+
+    def test_two_labs_with_one_cell(self):
+        for lab in [self.start('fixed/pku', '--states', '500') for _ in range(2)]:
+            said = lab.communicate()[0]
+            self.assertEqual(lab.returncode, 0, said)
+
+    def machines_here(self):
+        """The processes whose command names this place, the lab itself not counted."""
+        found = []
+        for path in Path('/proc').glob('[0-9]*/cmdline'):
+            with contextlib.suppress(OSError):
+                words = path.read_bytes()
+                if str(self.place).encode() in words and b'-accel' in words:
+                    found.append(int(path.parent.name))
+        return found
+
+    def until(self, wanted, what):
+        """Waits for a condition."""
+        late = time.monotonic() + 20
+        while not wanted():
+            self.assertLess(time.monotonic(), late, what)
+            time.sleep(0.05)
+
+    def test_no_machine_outlives_its_lab(self):
+        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+            with self.subTest(signal=ending.name):
+                lab = self.start('fixed/pku', '--states', '100000000')
+                self.until(self.machines_here, 'no machine was started')
+                lab.send_signal(ending)
+                said = lab.communicate(timeout=20)[0]
+                self.until(lambda: not self.machines_here(), 'its machine still runs')
+                if ending == signal.SIGKILL:
+                    continue
+                self.assertEqual((lab.returncode, said),
+                                 (128 + ending, f'lab: ended by {ending.name}\n'))
 
     def test_tap_and_junit(self):
         junit = self.place / 'junit.xml'
