@@ -42,6 +42,7 @@ class Cpu:
     holds: int
     qemu: str | None = None
     gives: dict = dataclasses.field(default_factory=dict)
+    unlearned: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +144,8 @@ def _cpu(where, name, raw):
     if not re.fullmatch('0x[0-9a-f]+', holds):
         raise LabError(f'{table.where}: "holds": expected a mask in hex')
     cpu = Cpu(name, table.take('cpu', str), int(holds, 16),
-              table.take('qemu', str, '') or None, table.take('gives', dict, {}))
+              table.take('qemu', str, '') or None, table.take('gives', dict, {}),
+              table.words('unlearned'))
     table.done()
     return cpu
 
