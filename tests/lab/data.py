@@ -369,6 +369,11 @@ class Apt(Place):
         self.program('apt-cache', 'echo "E: no room" >&2; exit 100')
         self.assertEqual(self.run_cell(), 'suite suite: apt-cache: E: no room')
 
+    def test_an_apt_that_fetches_nothing_and_calls_it_a_success(self):
+        self.program('apt-cache', '')
+        self.assertIn('suite suite: apt fetched no index', self.run_cell())
+        self.assertFalse(debian.Suite('suite').index.exists())
+
     def test_no_apt(self):
         self.without('apt-get')
         self.assertEqual(self.run_cell(), 'apt-get is not installed')
