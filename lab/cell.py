@@ -116,11 +116,14 @@ def _differences(profile, expected, cpu):
     """Where a probed profile is not what the matrix says."""
     if int(profile['supported'], 16) != cpu.holds:
         yield f'holds {profile["supported"]}, expected {cpu.holds:#x}'
+    unlearned, stated = profile['not_learned'], {*cpu.unlearned, *expected.get('unlearned', ())}
+    for key in sorted(set(unlearned) - stated):
+        yield f'{key} was not learned: {unlearned[key]}'
+    for key in sorted(stated - set(unlearned)):
+        yield f'{key} was learned, which the matrix says cannot be'
     for key in BEHAVIOUR:
         got, want = profile.get(key), expected.get(key)
-        if key in profile.get('not_learned', {}):
-            continue
-        if got != want:
+        if key not in unlearned and got != want:
             yield f'{key} is {json.dumps(got)}, expected {json.dumps(want)}'
 
 
@@ -144,6 +147,7 @@ def _drive(kernel, cpu, programs, asked, place):
         machine.wait_for('^== kvm: ', LIMIT, report)
         boot = time.monotonic() - machine.started
         seconds = machine.wait(LIMIT + asked.states * PER_STATE)
+        machine.check_cpu()
     (place / 'initramfs').unlink()
     said = Report(report.read_text(encoding='utf-8', errors='replace'))
     if said.kvm() != 'ready':

@@ -84,7 +84,7 @@ class Suite:
                  'Dir::Etc::sourceparts': '/dev/null', 'Dir::State': self.dir / 'state',
                  'Dir::Cache': self.dir / 'cache', 'Dir::State::status': '/dev/null',
                  'Acquire::Languages': 'none', 'APT::Sandbox::User': '', 'APT::Architecture':
-                 'amd64', 'Acquire::Retries': '2'}
+                 'amd64', 'Acquire::Retries': '2', 'APT::Update::Error-Mode': 'any'}
         return [word for key, value in pairs.items() for word in ('-o', f'{key}={value}')]
 
     def _setup(self):
@@ -110,6 +110,8 @@ class Suite:
         said = process.ask(['apt-cache', *self._options(), 'dumpavail'])
         if said.returncode:
             raise LabError(f'suite {self.name}: apt-cache: {process.last_line(said)}')
+        if not said.stdout.strip():  # an apt that knows no Error-Mode calls that a success
+            raise LabError(f'suite {self.name}: apt fetched no index (see {self.log})')
         packages = {}
         for paragraph in said.stdout.split('\n\n'):
             fields = dict(line.split(': ', 1) for line in paragraph.splitlines()

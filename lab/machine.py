@@ -33,6 +33,7 @@ KERNEL_WORDS = ('console=ttyS0 quiet panic=-1 nokaslr tsc=reliable no_timer_chec
                 'load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,'
                 'bpf_dummy_struct_ops_init,inet6_init,scx_init')
 NO_DEVICES = ('-nodefaults', '-display', 'none', '-no-reboot')
+LACKS = re.compile("doesn't support requested feature: .*")
 END = re.compile(r'Kernel panic - not syncing: (.*)')
 
 
@@ -99,6 +100,13 @@ class Machine:
         if self.running():
             self._process.kill()
         self._process.wait()
+
+    def check_cpu(self):
+        """That the CPU is the one asked for: QEMU only warns of a feature that it lacks."""
+        said = Path(self._said.name).read_text(encoding='utf-8', errors='replace')
+        lacks = LACKS.search(said)
+        if lacks:
+            raise LabError(f'the CPU is not what the matrix asks for: QEMU says: {lacks[0]}')
 
     def text(self):
         """What the console has said so far."""

@@ -44,6 +44,7 @@ class Cpu:
     qemu: str | None = None
     gives: dict = dataclasses.field(default_factory=dict)
     breaks: tuple = ()               # clauses of docs/contract.md that no KVM keeps there
+    unlearned: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _cpu(where, name, raw):
         raise LabError(f'{table.where}: "holds": expected a mask in hex')
     cpu = Cpu(name, table.take('cpu', str), int(holds, 16),
               table.take('qemu', str, '') or None, table.take('gives', dict, {}),
-              table.clauses('breaks'))
+              table.clauses('breaks'), table.words('unlearned'))
     table.done()
     return cpu
 

@@ -85,6 +85,10 @@ class Matrix(Place):
     def test_no_mask(self):
         self.broken('holds = "0x207"', 'holds = "many"', 'expected a mask in hex')
 
+    def test_what_a_probe_cannot_learn_must_be_said(self):
+        self.broken('holds = "0x207"\nunlearned', 'holds = "0x207"\nlearned',
+                    'cpu.pku: "unlearned" is missing')
+
     def test_take_what(self):
         self.broken('take = "oldest"', 'take = "best"', 'expected one of: newest oldest all')
 
@@ -95,7 +99,7 @@ class Matrix(Place):
         self.broken('cpus = ["pku", "nopku"]', 'cpus = ["pkru"]', 'unknown CPU "pkru"')
 
     def test_unknown_cpu_of_an_exception(self):
-        self.broken('on.noavx', 'on.nosuch', 'kernel.hook-strict: "on": unknown CPU "nosuch"')
+        self.broken('on.noavx', 'on.nosuch', 'kernel.hook: "on": unknown CPU "nosuch"')
 
     def test_no_states(self):
         self.broken('states = 10000', 'states = 0', '"states": expected a number from 1')
@@ -250,6 +254,32 @@ class Cache(Place):
         self.assertIn('nosuch.patch', str(caught.exception))
 
 
+class Probed(Place):
+    """A probed profile held against the matrix."""
+
+    def differences(self, kernel='hook', cpu='noavx', learned=(), unlearned=()):
+        """What is said of a profile that is as expected, but for what was (not) learned."""
+        data = matrix.load()
+        one, on = data.cpu(cpu), data.kernel(kernel).on[cpu]
+        expected = dict.fromkeys(cell.BEHAVIOUR, 'so') | on
+        missing = ({*one.unlearned, *on['unlearned']} - {*learned}) | {*unlearned}
+        profile = dict.fromkeys(cell.BEHAVIOUR, 'so') | {
+            'supported': f'{one.holds:#x}', 'not_learned': dict.fromkeys(missing, 'too dark')}
+        return list(cell._differences(profile | expected, expected, one))
+
+    def test_as_stated(self):
+        self.assertEqual(self.differences(), [])
+
+    def test_a_probe_that_stops_learning(self):
+        self.assertEqual(self.differences(unlearned=['set', 'after_run']),
+                         ['after_run was not learned: too dark', 'set was not learned: too dark'])
+
+    def test_a_probe_that_learns_what_it_cannot(self):
+        for key in ('xfd_clears', 'get_after_cpuid'):
+            self.assertEqual(self.differences(learned=[key]),
+                             [f'{key} was learned, which the matrix says cannot be'])
+
+
 class Apt(Place):
     """An apt that a test says what it does; like the real one it does not wait for another."""
 
@@ -338,6 +368,11 @@ class Apt(Place):
     def test_apt_cache_fails(self):
         self.program('apt-cache', 'echo "E: no room" >&2; exit 100')
         self.assertEqual(self.run_cell(), 'suite suite: apt-cache: E: no room')
+
+    def test_an_apt_that_fetches_nothing_and_calls_it_a_success(self):
+        self.program('apt-cache', '')
+        self.assertIn('suite suite: apt fetched no index', self.run_cell())
+        self.assertFalse(debian.Suite('suite').index.exists())
 
     def test_no_apt(self):
         self.without('apt-get')

@@ -158,6 +158,11 @@ class Cells(Place):
         self.assertEqual(status, 1, said)
         self.assertIn('no KVM in the cell: /dev/kvm: No such file or directory', said)
 
+    def test_a_cpu_that_qemu_has_not(self):
+        status, said = self.cell('fixed/pku', cpu=('"max,+svm,-mpx"', '"max,+svm,-mpx,+avx512f"'))
+        self.assertEqual(status, 1, said)
+        self.assertRegex(said, "not what the matrix asks for: QEMU says: doesn't .*avx512f")
+
     def start(self, name, *words):
         """A lab that runs, its cell in this place."""
         return subprocess.Popen(
