@@ -110,6 +110,15 @@ class Alone(Place):
         self.assertEqual(self.probe('leaky')['get'], 'leaks')
 
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def heed_signals():
+    """In a child: as from a terminal, also where the tests run in the background."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Cells(Place):
     """Cells that must fail, and say why."""
 
@@ -168,7 +177,7 @@ class Cells(Place):
         return subprocess.Popen(
             [SOURCE / 'script' / 'lab', 'run', name, '--build', BUILD, '--place', self.place,
              *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            stdin=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, preexec_fn=heed_signals)
 
     def test_two_labs_with_one_cell(self):
         for lab in [self.start('fixed/pku', '--states', '500') for _ in range(2)]:
@@ -193,7 +202,7 @@ class Cells(Place):
             time.sleep(0.05)
 
     def test_no_machine_outlives_its_lab(self):
-        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        for ending in (*ENDING, signal.SIGKILL):
             with self.subTest(signal=ending.name):
                 lab = self.start('fixed/pku', '--states', '100000000')
                 self.until(self.machines_here, 'no machine was started')
