@@ -775,6 +775,21 @@ static void test_odd(void **state)
 	xf_host_free(host);
 }
 
+/* Nothing waits for ever for a vCPU that does not come back, and the rest is told. */
+static void test_stuck(void **state)
+{
+	struct xf_host *host;
+
+	(void)state;
+	good_answers();
+	fake.stuck = true;
+	host = probe_fake();
+	assert_lacks(host, "after_run", "KVM_RUN: Connection timed out");
+	assert_lacks(host, "pkru_kept", "no guest can be run here");
+	assert_learned(host, "set");
+	xf_host_free(host);
+}
+
 /* As the one of local-6.18: whoever has a CPUID is shown everything. */
 static void test_shows_everything(void **state)
 {
@@ -812,6 +827,7 @@ int main(void)
 		cmocka_unit_test(test_one_call_fails),
 		cmocka_unit_test(test_fatal),
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_shows_everything),
 	};
 
