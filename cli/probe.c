@@ -52,8 +52,14 @@ static void say_get(const struct xf_host *host)
 				 "what is saved here may be refused elsewhere",
 	};
 
-	if (known(host, "get"))
-		say("KVM_GET_XSAVE", texts[host->kvm.get]);
+	if (known(host, "get") && host->kvm.get != XF_GET_LEAKS && xf_kvm_leaks(&host->kvm))
+		say("KVM_GET_XSAVE", "trims, but to what KVM shows its guests, which is all that\n"
+				     "this host holds: in effect it leaks");
+	else if (known(host, "get"))
+		say("KVM_GET_XSAVE",
+		    host->kvm.get == XF_GET_TRIMS && !known(host, "cpuid_rewritten")
+			    ? "trims to what KVM shows the guest"
+			    : texts[host->kvm.get]);
 	if (known(host, "get_after_cpuid") && host->kvm.get_after_cpuid)
 		say("", "before KVM_SET_CPUID2 it gives all that is in use");
 }
@@ -97,17 +103,19 @@ static void say_checks(const struct xf_host *host)
 
 static void say_guests(const struct xf_host *host)
 {
-	if (host->cpuid_rewritten == XF_YES)
-		say("CPUID", "KVM_SET_CPUID2 shows guests more than it is given: a component\n"
-			     "can hardly be hidden from a guest here");
+	if (host->kvm.shows_all)
+		say("CPUID", "KVM_SET_CPUID2 shows a guest all that this host holds, whatever it\n"
+			     "is given: no component can be hidden from a guest here");
 	if (host->amx_permitted == XF_YES)
 		say("AMX", "this user may have guests with it");
 	if (host->amx_permitted == XF_NO)
 		say("AMX", "the kernel does not let us have guests with it");
-	if (host->has_after_run)
-		say_mask("after a run", "a guest without XSAVE has in use: ", host->after_run,
-			 host->after_run & ~XF_FPSSE ? ", which is more than its own"
-						     : ", nothing that is not its own");
+	if (host->has_after_run && host->after_run)
+		say_mask("after a run",
+			 "a guest without XSAVE has in use what is not its own: ", host->after_run,
+			 "");
+	else if (host->has_after_run)
+		say("after a run", "a guest without XSAVE has nothing in use that is not its own");
 }
 
 static void say_layout(const struct xf_host *host)

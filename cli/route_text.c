@@ -188,14 +188,20 @@ static void print_pkru_note(const struct trip *trip, const struct xf_hop *hop)
 
 static void print_leak_note(const struct trip *trip, size_t n)
 {
-	const struct xf_host *host = trip->hosts[n];
+	const struct xf_kvm *kvm = &trip->hosts[n]->kvm;
+	bool state_is_known = n == 0 && trip->state;
 
-	if ((n == 0 && trip->state) || host->kvm.no_xsave)
+	if (kvm->no_xsave)
 		return;
-	if (host->kvm.get == XF_GET_LEAKS)
+	if (kvm->get == XF_GET_LEAKS && !state_is_known)
 		puts("  note    this KVM leaks: what the host itself has in use is saved too");
-	else if (host->cpuid_rewritten == XF_YES)
+	else if (kvm->shows_all && !state_is_known)
 		puts("  note    this KVM shows its guests all that it holds, and so saves it too");
+	else if (kvm->shows_all)
+		puts("  note    this KVM shows its guests all that it holds");
+	else if (kvm->unknown & XF_UNKNOWN_SHOWS_ALL)
+		puts("  note    it is not known whether this KVM shows its guests more than they "
+		     "are given");
 }
 
 static void print_arrivals(const struct trip *trip, size_t n, const struct xf_hop *hop)
@@ -410,6 +416,10 @@ static const char *evidence_remedy(const struct trip *trip)
 {
 	if (trip->journey->contradicted)
 		return "give this guest's own evidence: it was shown what it has enabled";
+	if (trip->journey->doubtful)
+		return "a guest that has run where KVM shows its guests all that it holds may own "
+		       "that,\n    whatever it was given: give what the guest itself sees on its "
+		       "first host, --cpuid";
 	if (trip->request.guest)
 		return "say more exactly what the guest was shown: --cpu, --cpuid or --exposed";
 	return "say what the guest was shown: --cpu, --cpuid or --exposed";

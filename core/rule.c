@@ -31,7 +31,9 @@ uint64_t xf_droppable(uint64_t state, struct xf_guest guest, uint64_t only)
  */
 static uint64_t guest_supported(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu)
 {
-	return vcpu->cpuid_set && !kvm->no_xsave ? vcpu->cpuid & kvm->host : 0;
+	if (!vcpu->cpuid_set || kvm->no_xsave)
+		return 0;
+	return kvm->shows_all ? kvm->host : vcpu->cpuid & kvm->host;
 }
 
 /*
@@ -39,25 +41,23 @@ static uint64_t guest_supported(const struct xf_kvm *kvm, const struct xf_kvm_vc
  * but AMX's tiles; strict kernels overwrite it in kvm_vcpu_after_set_cpuid. Tiles
  * come with a leaf 0xD that has them (kvm_check_cpuid).
  */
-static uint64_t user_mask(const struct xf_kvm *kvm, enum xf_kvm_set set,
-			  const struct xf_kvm_vcpu *vcpu)
+static uint64_t user_mask(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu)
 {
 	uint64_t guest = guest_supported(kvm, vcpu);
 
-	if (vcpu->cpuid_set && set == XF_SET_GUEST)
+	if (vcpu->cpuid_set && kvm->set == XF_SET_GUEST)
 		return guest | XF_FPSSE;
-	if (vcpu->cpuid_set && set == XF_SET_GUEST_BARE)
+	if (vcpu->cpuid_set && kvm->set == XF_SET_GUEST_BARE)
 		return guest;
 	return (kvm->host & ~XF_XTILEDATA) | (guest & XF_XTILEDATA);
 }
 
 /* Not for a KVM that ignores the call: that one asks nothing. */
-static struct xf_area_limits limits_of(const struct xf_kvm *kvm, enum xf_kvm_set set,
-				       const struct xf_kvm_vcpu *vcpu)
+static struct xf_area_limits limits_of(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu)
 {
 	return (struct xf_area_limits){
 		.host = kvm->host,
-		.user = user_mask(kvm, set, vcpu),
+		.user = user_mask(kvm, vcpu),
 		.mxcsr_mask = kvm->mxcsr_mask,
 		.no_xsave = kvm->no_xsave,
 		.refuses_protected = vcpu->guarded,
@@ -87,9 +87,8 @@ static struct xf_kvm_answer answer(enum xf_reason reason, uint64_t loaded, uint6
 	return (struct xf_kvm_answer){ reason, loaded, dropped };
 }
 
-static struct xf_kvm_answer answer_as(const struct xf_kvm *kvm, enum xf_kvm_set set,
-				      const struct xf_kvm_vcpu *vcpu,
-				      const struct xf_area_head *head)
+struct xf_kvm_answer xf_kvm_set(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
+				const struct xf_area_head *head)
 {
 	if (vcpu->guarded && kvm->protected_ignored)
 		return answer(XF_REASON_NONE, 0, 0);
@@ -99,18 +98,12 @@ static struct xf_kvm_answer answer_as(const struct xf_kvm *kvm, enum xf_kvm_set 
 
 	seen.xstate_bv &= ~cleared;
 
-	const struct xf_area_limits limits = limits_of(kvm, set, vcpu);
+	const struct xf_area_limits limits = limits_of(kvm, vcpu);
 	enum xf_reason reason = xf_area_check_head(&seen, &limits);
 
 	if (reason != XF_REASON_NONE)
 		return answer(reason, 0, 0);
 	return answer(XF_REASON_NONE, loaded_of(kvm, seen.xstate_bv), cleared);
-}
-
-struct xf_kvm_answer xf_kvm_set(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
-				const struct xf_area_head *head)
-{
-	return answer_as(kvm, kvm->set, vcpu, head);
 }
 
 uint64_t xf_kvm_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t in_use)
@@ -173,6 +166,66 @@ static struct xf_kvm_vcpu harshest_vcpu(struct xf_guest guest)
 	return fresh_vcpu(guest.shown & ~XF_FPSSE ? guest.shown : 0);
 }
 
+struct xf_kvm xf_kvm_kindest(const struct xf_kvm *kvm)
+{
+	struct xf_kvm kind = *kvm;
+
+	if (kvm->set == XF_SET_UNKNOWN)
+		kind.set = XF_SET_HOST;
+	if (kvm->unknown & XF_UNKNOWN_HOOK)
+		kind.hook_pkru = true;
+	if (kvm->unknown & XF_UNKNOWN_SHOWS_ALL)
+		kind.shows_all = true;
+	if (kvm->unknown & XF_UNKNOWN_MXCSR_MASK)
+		kind.mxcsr_mask = UINT32_MAX;
+	if (kvm->unknown & XF_UNKNOWN_MXCSR_ALWAYS)
+		kind.mxcsr_always = false;
+	return kind;
+}
+
+static struct xf_kvm harshest_kvm(const struct xf_kvm *kvm)
+{
+	struct xf_kvm harsh = *kvm;
+
+	if (kvm->set == XF_SET_UNKNOWN)
+		harsh.set = XF_SET_GUEST_BARE;
+	if (kvm->unknown & XF_UNKNOWN_HOOK)
+		harsh.hook_pkru = false;
+	if (kvm->unknown & XF_UNKNOWN_SHOWS_ALL)
+		harsh.shows_all = false;
+	if (kvm->unknown & XF_UNKNOWN_MXCSR_MASK)
+		harsh.mxcsr_mask = XF_MXCSR_MASK; /* what every CPU with XSAVE has */
+	if (kvm->unknown & XF_UNKNOWN_MXCSR_ALWAYS)
+		harsh.mxcsr_always = true;
+	return harsh;
+}
+
+/* What is loaded at most. A hook that may not be there leaves PKRU in, where that is taken. */
+static uint64_t loaded_at_most(const struct xf_kvm *kind, bool hook_unknown,
+			       const struct xf_kvm_vcpu *vcpu, const struct xf_area_head *head)
+{
+	struct xf_kvm kvm = *kind;
+	struct xf_kvm_answer with = xf_kvm_set(&kvm, vcpu, head);
+
+	if (!hook_unknown)
+		return with.loaded;
+	kvm.hook_pkru = false;
+
+	struct xf_kvm_answer without = xf_kvm_set(&kvm, vcpu, head);
+
+	return with.loaded | without.loaded;
+}
+
+/* What is loaded at least, where it is accepted: a hook that may be there takes PKRU out. */
+static uint64_t loaded_at_least(const struct xf_kvm *harsh, bool hook_unknown,
+				const struct xf_kvm_vcpu *vcpu, const struct xf_area_head *head)
+{
+	struct xf_kvm kvm = *harsh;
+
+	kvm.hook_pkru |= hook_unknown;
+	return loaded_of(&kvm, head->xstate_bv & ~cleared_first(&kvm, vcpu));
+}
+
 struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 				const struct xf_area_head *head)
 {
@@ -180,14 +233,14 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 
 	const struct xf_kvm_vcpu kind = kindest_vcpu(guest);
 	const struct xf_kvm_vcpu harsh = harshest_vcpu(guest);
-	bool set_known = kvm->set != XF_SET_UNKNOWN;
-	enum xf_kvm_set kind_set = set_known ? kvm->set : XF_SET_HOST;
-	enum xf_kvm_set harsh_set = set_known ? kvm->set : XF_SET_GUEST_BARE;
-	struct xf_kvm_answer best = answer_as(kvm, kind_set, &kind, head);
+	const struct xf_kvm kind_kvm = xf_kvm_kindest(kvm);
+	const struct xf_kvm harsh_kvm = harshest_kvm(kvm);
+	bool hook_unknown = kvm->unknown & XF_UNKNOWN_HOOK;
+	struct xf_kvm_answer best = xf_kvm_set(&kind_kvm, &kind, head);
 
 	if (best.reason != XF_REASON_NONE) {
-		const struct xf_area_limits limits = limits_of(kvm, kind_set, &kind);
-		uint64_t seen = head->xstate_bv & ~cleared_first(kvm, &kind);
+		const struct xf_area_limits limits = limits_of(&kind_kvm, &kind);
+		uint64_t seen = head->xstate_bv & ~cleared_first(&kind_kvm, &kind);
 
 		return (struct xf_prediction){
 			.outcome = XF_OUTCOME_REFUSED,
@@ -198,8 +251,7 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 		};
 	}
 
-	struct xf_kvm_answer worst = answer_as(kvm, harsh_set, &harsh, head);
-	uint64_t least = head->xstate_bv & ~cleared_first(kvm, &harsh);
+	struct xf_kvm_answer worst = xf_kvm_set(&harsh_kvm, &harsh, head);
 
 	/* Every member is named: else clang would call memset for the rest. */
 	return (struct xf_prediction){
@@ -208,8 +260,16 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 		.reason = XF_REASON_NONE,
 		.blocked = 0,
 		.dropped = best.dropped & ~(guest.known & ~guest.shown),
-		.loaded = { loaded_of(kvm, least), best.loaded },
+		.loaded = { loaded_at_least(&harsh_kvm, hook_unknown, &harsh, head),
+			    loaded_at_most(&kind_kvm, hook_unknown, &kind, head) },
 	};
+}
+
+bool xf_kvm_leaks(const struct xf_kvm *kvm)
+{
+	if (kvm->no_xsave || kvm->get == XF_GET_UNKNOWN)
+		return false;
+	return kvm->get == XF_GET_LEAKS || kvm->shows_all;
 }
 
 /* What a leaky KVM adds: its mask is the host's default, which has all but AMX's tiles. */
@@ -232,9 +292,13 @@ struct xf_bounds xf_predict_get(const struct xf_kvm *kvm, struct xf_guest guest,
 		least.get = XF_GET_TRIMS_BARE;
 		most.get = XF_GET_LEAKS;
 	}
-	if (least.get == XF_GET_LEAKS)
+	if (kvm->unknown & XF_UNKNOWN_SHOWS_ALL) {
+		least.shows_all = false;
+		most.shows_all = true;
+	}
+	if (xf_kvm_leaks(&least))
 		in_use.least |= XF_PKRU;
-	if (most.get == XF_GET_LEAKS)
+	if (xf_kvm_leaks(&most))
 		in_use.most |= may_leak(kvm);
 	/* What the guest's IA32_XFD disarms reads clear, and that is not known. */
 	if (kvm->xfd_clears)

@@ -76,10 +76,30 @@ struct xf_kvm {
 	   read back in one piece (core/vcpu.h). */
 	bool mxcsr_always;
 	bool protected_ignored; /* protected guest: SET answers 0 and loads nothing (6.1) */
-	bool xfd_clears; /* SET clears bits that the guest's XFD disarms; GET shows them clear
-			    (~6.19) */
-	bool hook_pkru;	 /* Proxmox 1559d22f: SET clears PKRU when the guest's mask lacks it */
+	bool xfd_clears;      /* SET clears bits that the guest's XFD disarms; GET shows them clear
+				 (~6.19) */
+	bool hook_pkru;	      /* Proxmox 1559d22f: SET clears PKRU when the guest's mask lacks it */
+	bool shows_all;	      /* KVM_SET_CPUID2 shows a guest all of `host`, whatever it is given */
+	unsigned int unknown; /* enum xf_kvm_unknown */
 };
+
+/* What of the above stands there for want of better, and may be otherwise. */
+enum xf_kvm_unknown {
+	XF_UNKNOWN_HOOK = 1,	     /* hook_pkru */
+	XF_UNKNOWN_SHOWS_ALL = 2,    /* shows_all */
+	XF_UNKNOWN_MXCSR_MASK = 4,   /* mxcsr_mask */
+	XF_UNKNOWN_MXCSR_ALWAYS = 8, /* mxcsr_always */
+};
+
+/*
+ * Whether what is saved of a guest may have more in it than the guest was given: GET
+ * leaks; or it trims, but to what KVM shows its guests, and that is all that the host
+ * holds. False where GET is not known.
+ */
+bool xf_kvm_leaks(const struct xf_kvm *kvm);
+
+/* Of all that the KVM may be, the one that refuses least. */
+struct xf_kvm xf_kvm_kindest(const struct xf_kvm *kvm);
 
 /* The vCPU that the state goes into, as KVM sees it. */
 struct xf_kvm_vcpu {
@@ -150,9 +170,9 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 
 /*
  * What KVM_GET_XSAVE puts into XSTATE_BV when a guest that has `in_use` in use is
- * saved, with whatever is known of the guest and of the KVM. A KVM that leaks adds
- * what its host has in use: PKRU for certain, which a host that has it never leaves
- * in its initial state, and perhaps any other component but AMX's tiles.
+ * saved, with whatever is known of the guest and of the KVM. A KVM that leaks
+ * (xf_kvm_leaks) adds what its host has in use: PKRU for certain, which a host that has it never
+ * leaves in its initial state, and perhaps any other component but AMX's tiles.
  */
 struct xf_bounds xf_predict_get(const struct xf_kvm *kvm, struct xf_guest guest,
 				struct xf_bounds in_use);

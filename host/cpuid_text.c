@@ -319,5 +319,11 @@ struct xf_error *xf_evidence_from_cpuid(const char *path, struct xf_evidence **o
 
 	XF_TRY(xf_read_text(path, DUMP_MAX, &text, &size));
 	XF_TRY(xf_cpuid_text_parse(path, text, size, &guest));
-	return xf_evidence_new(guest, false, xf_text("the guest's CPUID in %s", path), out);
+
+	struct xf_evidence *evidence = NULL;
+
+	XF_TRY(xf_evidence_new(guest, false, xf_text("the guest's CPUID in %s", path), &evidence));
+	evidence->seen_inside = true;
+	*out = evidence;
+	return NULL;
 }

@@ -35,6 +35,25 @@ void xf_host_free(struct xf_host *host)
 	free(host);
 }
 
+/* What a prediction has to reckon with when it was asked about and not learned. */
+static unsigned int unknown_of(const char *key)
+{
+	static const struct {
+		const char *key;
+		enum xf_kvm_unknown unknown;
+	} keys[] = {
+		{ "hook", XF_UNKNOWN_HOOK },
+		{ "cpuid_rewritten", XF_UNKNOWN_SHOWS_ALL },
+		{ "mxcsr_mask", XF_UNKNOWN_MXCSR_MASK },
+		{ "mxcsr_always", XF_UNKNOWN_MXCSR_ALWAYS },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(keys[i].key, key) == 0)
+			return keys[i].unknown;
+	return 0;
+}
+
 struct xf_error *xf_host_not_learned(struct xf_host *host, const char *key, const char *why)
 {
 	XF_AUTO_FREE char *own_key = strdup(key);
@@ -46,6 +65,7 @@ struct xf_error *xf_host_not_learned(struct xf_host *host, const char *key, cons
 		host->unlearned = more;
 	if (!more || !own_key || !own_why)
 		return xf_error_memory();
+	host->kvm.unknown |= unknown_of(key);
 	more[host->unlearned_count++] = (struct xf_unlearned){ xf_take(own_key), xf_take(own_why) };
 	return NULL;
 }

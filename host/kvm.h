@@ -156,7 +156,9 @@ int xf_kvm_set_tss(const struct xf_kvm_vm *vm, uint64_t guest_address);
 /*
  * KVM_RUN until it comes back: `cpu->run->exit_reason` tells why. After
  * `milliseconds` it is made to come back, and the answer is ETIMEDOUT. It runs in a
- * thread of its own, so that no signal and no handler of the caller's is touched.
+ * thread of its own, so that no signal and no handler of the caller's is touched. One
+ * that does not even come back then is left alone: `cpu` is closed (its fd -1), and
+ * its thread, fd and mapping stay until the process ends.
  */
 int xf_kvm_run(struct xf_kvm_cpu *cpu, unsigned int milliseconds);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -17,8 +18,11 @@
  */
 #define KICK SIGRTMAX
 
+/* Enough for a thread that was kicked to be done, however busy the machine is. */
+#define END_LIMIT_MS 1000
+
 struct running {
-	const struct xf_kvm_cpu *cpu;
+	int fd;
 	int answer;
 };
 
@@ -26,7 +30,7 @@ static void *run(void *argument)
 {
 	struct running *running = argument;
 
-	running->answer = ioctl(running->cpu->fd, KVM_RUN, NULL) < 0 ? errno : 0;
+	running->answer = ioctl(running->fd, KVM_RUN, NULL) < 0 ? errno : 0;
 	return NULL;
 }
 
@@ -70,38 +74,54 @@ static int start(pthread_t *thread, struct running *running)
 	return answer;
 }
 
-static struct timespec in(unsigned int milliseconds)
+/* Whether the thread was done in time. Whoever sets the clock changes nothing of that. */
+static bool join(pthread_t thread, unsigned int milliseconds)
 {
 	struct timespec when;
 
-	clock_gettime(CLOCK_REALTIME, &when);
+	clock_gettime(CLOCK_MONOTONIC, &when);
 	when.tv_sec += milliseconds / 1000;
 	when.tv_nsec += milliseconds % 1000 * 1000000L;
 	if (when.tv_nsec >= 1000000000L) {
 		when.tv_sec++;
 		when.tv_nsec -= 1000000000L;
 	}
-	return when;
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &when) == 0;
+}
+
+/* The thread does not come back: the vCPU is left to it, open and mapped, and is ours no more. */
+static int give_up(struct xf_kvm_cpu *cpu, pthread_t thread)
+{
+	pthread_detach(thread);
+	cpu->fd = -1;
+	cpu->run = NULL;
+	return ETIMEDOUT;
 }
 
 int xf_kvm_run(struct xf_kvm_cpu *cpu, unsigned int milliseconds)
 {
-	struct running running = { .cpu = cpu };
+	struct running *running = malloc(sizeof(*running));
 	pthread_t thread;
-	int answer = map_run(cpu);
+	int answer = running ? map_run(cpu) : ENOMEM;
+	bool kicked = false;
 
 	if (!answer)
 		answer = let_kick_through(cpu);
-	if (!answer)
-		answer = start(&thread, &running);
-	if (answer)
+	if (!answer) {
+		running->fd = cpu->fd;
+		answer = start(&thread, running);
+	}
+	if (answer) {
+		free(running);
 		return answer;
-
-	const struct timespec limit = in(milliseconds);
-
-	if (pthread_timedjoin_np(thread, NULL, &limit) == 0)
-		return running.answer;
-	pthread_kill(thread, KICK);
-	pthread_join(thread, NULL);
-	return running.answer == EINTR ? ETIMEDOUT : running.answer;
+	}
+	if (!join(thread, milliseconds)) {
+		kicked = true;
+		pthread_kill(thread, KICK);
+		if (!join(thread, END_LIMIT_MS))
+			return give_up(cpu, thread);
+	}
+	answer = running->answer;
+	free(running);
+	return kicked && answer == EINTR ? ETIMEDOUT : answer;
 }

@@ -8,7 +8,7 @@
  *	00c87e9a70a1	4.10	GET trims to the guest
  *	d69c1382e1b7	5.16	(fpstate rework) GET leaks again, SET checks the header
  *	ad856280ddea	5.17	the fpstate is limited to the guest: GET trims, SET is strict
- *	a1020a25e697	6.1	x87 and SSE are always within that limit
+ *	a1020a25e697	6.0, 5.19.12	x87 and SSE are always within that limit
  *	18164f66e6c5, 8647c52e9504	6.6, 6.5.9, 6.1.60	SET takes what the host holds
  * AMX came to KVM with 5.17. About 6.11 and 6.19 see the rows.
  */
@@ -49,11 +49,11 @@ static const struct preset presets[] = {
 			  "holds" },
 	  KNOWN_4_9,
 	  { .get = XF_GET_LEAKS, .set = XF_SET_HOST, .protected_ignored = true } },
-	{ { "linux-5.17", "5.17 to 6.0: strict, x87 and SSE included" },
+	{ { "linux-5.17", "5.17 to 5.19.11: strict, and x87 and SSE are no exception" },
 	  KNOWN_5_17,
 	  { .get = XF_GET_TRIMS_BARE, .set = XF_SET_GUEST_BARE, STRICT } },
-	{ { "linux-6.2", "6.1 to 6.1.59, 6.2 to 6.5.8: strict, takes only what the guest was "
-			 "shown" },
+	{ { "linux-6.2", "5.19.12 to 6.1.59, 6.2 to 6.5.8: strict, takes only what the guest "
+			 "was shown" },
 	  KNOWN_5_17,
 	  { .get = XF_GET_TRIMS, .set = XF_SET_GUEST, STRICT } },
 	{ { "linux-6.6", "6.1.60 to 6.1.161, 6.5.9 to 6.10: trims, takes what the host holds" },

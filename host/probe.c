@@ -438,6 +438,9 @@ static bool run_a_little(struct asking *ask, struct xf_kvm_cpu *cpu, char why[XF
 	if (well) {
 		answer = xf_kvm_run(cpu, RUN_LIMIT_MS);
 		well = answer ? refused(why, "KVM_RUN", answer) : came_back(cpu->run, why);
+		/* Still running: the page is its, and KVM would wait for it to take it away. */
+		if (cpu->fd < 0)
+			return false;
 		xf_kvm_set_memory(&ask->vm, 0, RESET_PAGE, NULL, 0);
 	}
 	munmap(page, PAGE);

@@ -308,12 +308,31 @@ static struct open find_behaviour(const struct xf_probe_answers *answers, struct
 
 /* ---- Into a host ---- */
 
+/*
+ * What a guest that was shown nothing has in use after a run is held against GET too: what
+ * trims states that were set may not trim what the CPU saved.
+ */
+static bool run_leaks(const struct xf_probe_answers *answers, const struct xf_kvm *kvm)
+{
+	const struct xf_kvm_vcpu shown_nothing = { .cpuid_set = true };
+	uint64_t after = answers->after_run & counted(kvm) & ~XF_FPSSE;
+
+	return !*answers->why_no_run && !answers->run_shown &&
+	       after & ~xf_kvm_get(kvm, &shown_nothing, after);
+}
+
 static struct xf_error *conclude_behaviour(const struct xf_probe_answers *answers,
 					   struct xf_host *host)
 {
 	char why[XF_PROBE_WHY];
 	struct open open = find_behaviour(answers, &host->kvm, why);
 
+	if (!open.get && run_leaks(answers, &host->kvm)) {
+		host->kvm.get = XF_GET_UNKNOWN;
+		XF_TRY(xf_host_not_learned(host, "get",
+					   "it trims what was set, but gives more than the guest "
+					   "was shown once it has run"));
+	}
 	if (open.get) {
 		host->kvm.get = XF_GET_UNKNOWN;
 		XF_TRY(xf_host_not_learned(host, "get", why));
@@ -428,20 +447,32 @@ static struct xf_error *conclude_amx(const struct xf_probe_answers *answers, str
 	return NULL;
 }
 
+/*
+ * Whether a guest is shown what it is given, or all that the host holds. One that is given
+ * no CPUID at all is shown none anywhere.
+ */
 static struct xf_error *conclude_cpuid(const struct xf_probe_answers *answers, struct xf_host *host)
 {
+	const char *why = answers->why_no_guest;
+	bool asked = false;
+
 	for (unsigned int i = XF_PROBE_NONE + 1; i < XF_PROBE_GUESTS; i++) {
 		const struct xf_probe_dialogue *heard = &answers->guests[i];
 
 		if (!heard->done)
 			continue;
-		if (heard->shown != heard->asked)
-			host->cpuid_rewritten = XF_YES;
-		else if (host->cpuid_rewritten == XF_NOT_KNOWN)
-			host->cpuid_rewritten = XF_NO;
+		asked = true;
+		if (heard->shown == heard->asked)
+			continue;
+		host->kvm.shows_all = true;
+		if ((heard->shown ^ answers->supported) & counted(&host->kvm) & host->kvm.host)
+			why = "KVM_SET_CPUID2 shows a guest neither what it is given nor all that "
+			      "this host holds";
 	}
-	if (host->cpuid_rewritten == XF_NOT_KNOWN)
-		return xf_host_not_learned(host, "cpuid_rewritten", answers->why_no_guest);
+	if (!asked || (host->kvm.shows_all && *why)) {
+		host->kvm.shows_all = false;
+		return xf_host_not_learned(host, "cpuid_rewritten", why);
+	}
 	return NULL;
 }
 
@@ -452,8 +483,9 @@ static struct xf_error *conclude_run(const struct xf_probe_answers *answers, str
 	if (answers->run_shown)
 		return xf_host_not_learned(host, "after_run",
 					   "KVM shows XSAVE to guests that are not to have it");
+	/* Whether x87 and SSE are in use is the CPU's affair, and not always the same. */
 	host->has_after_run = true;
-	host->after_run = answers->after_run;
+	host->after_run = answers->after_run & ~XF_FPSSE;
 	return NULL;
 }
 

@@ -220,6 +220,9 @@ static struct xf_error *read_behaviour(const struct object *object, struct xf_kv
 	XF_TRY(read_bool(object, "get_after_cpuid", &kvm->get_after_cpuid));
 	XF_TRY(read_bool(object, "xfd_clears", &kvm->xfd_clears));
 	XF_TRY(read_word(object, "hook", hook_words, &hook_pkru));
+	XF_TRY(read_bool(object, "cpuid_rewritten", &kvm->shows_all));
+	if (!value_of(object, "mxcsr_mask"))
+		kvm->unknown |= XF_UNKNOWN_MXCSR_MASK;
 	kvm->get = (enum xf_kvm_get)get;
 	kvm->set = (enum xf_kvm_set)set;
 	kvm->header_unchecked = !header_checked;
@@ -243,7 +246,6 @@ static struct xf_error *read_answer(const struct object *object, const char *key
 
 static struct xf_error *read_findings(const struct object *object, struct xf_host *host)
 {
-	XF_TRY(read_answer(object, "cpuid_rewritten", &host->cpuid_rewritten));
 	XF_TRY(read_answer(object, "amx_permitted", &host->amx_permitted));
 	XF_TRY(read_answer(object, "pkru_kept", &host->pkru_kept));
 	XF_TRY(read_mask(object, "after_run", &host->after_run));
@@ -672,15 +674,15 @@ static void put_profile(const struct writer *writer)
 	put_word(writer, "get", get_words, kvm->get);
 	put_word(writer, "set", set_words, kvm->set);
 	put_bool(writer, "header_checked", !kvm->header_unchecked);
-	put_mask(writer, "mxcsr_mask", !xf_host_lacks(host, "mxcsr_mask"), kvm->mxcsr_mask);
+	put_mask(writer, "mxcsr_mask", !(kvm->unknown & XF_UNKNOWN_MXCSR_MASK), kvm->mxcsr_mask);
 	put_bool(writer, "mxcsr_always", kvm->mxcsr_always);
 	put_word(writer, "protected", protected_words, kvm->protected_ignored);
 	put_bool(writer, "get_after_cpuid", kvm->get_after_cpuid);
 	put_bool(writer, "xfd_clears", kvm->xfd_clears);
 	put_word(writer, "hook", hook_words, kvm->hook_pkru);
+	put_bool(writer, "cpuid_rewritten", kvm->shows_all);
 	put_layout(writer);
 	put_number(writer, "area_size", host->area_size);
-	put_answer(writer, "cpuid_rewritten", host->cpuid_rewritten);
 	put_answer(writer, "amx_permitted", host->amx_permitted);
 	put_answer(writer, "pkru_kept", host->pkru_kept);
 	put_mask(writer, "after_run", host->has_after_run, host->after_run);

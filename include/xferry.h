@@ -86,6 +86,7 @@ struct xf_host; /* one machine's KVM, below */
 struct xf_evidence {
 	struct xf_guest guest;
 	bool all_of_host;   /* -cpu host or max: the guest was shown all that its host had */
+	bool seen_inside;   /* --cpuid: what the guest itself saw, and not what it was given */
 	const char *source; /* for people: "-cpu qemu64,+avx (models of QEMU 7.2, 10.0, 11.1)" */
 };
 
@@ -132,8 +133,7 @@ struct xf_host {
 	uint32_t area_size;	 /* bytes of KVM_GET_XSAVE2's area, 0 when not known */
 
 	/* What a probe tells besides; no prediction needs it. */
-	enum xf_answer cpuid_rewritten; /* KVM_SET_CPUID2 shows a guest what it was not given */
-	enum xf_answer amx_permitted;	/* the kernel let us have guests with AMX */
+	enum xf_answer amx_permitted; /* the kernel let us have guests with AMX */
 	enum xf_answer pkru_kept; /* SET with PKRU's bit clear leaves the vCPU's PKRU as it was */
 	bool has_after_run;
 	uint64_t after_run; /* XSTATE_BV of a guest without XSAVE that ran a few instructions */
@@ -360,6 +360,9 @@ struct xf_hop {
 struct xf_journey {
 	struct xf_guest guest; /* the evidence used, as xf_guest_normal gives it */
 	bool contradicted;     /* the evidence was set aside */
+	/* It has run on a host whose KVM shows a guest more than it is given, or may: the
+	   evidence does not tell of what that host holds besides. */
+	bool doubtful;
 	/* In use at the start, although the first host would not have saved it. */
 	uint64_t unexpected;
 	size_t hop_count; /* one less than there are hosts */

@@ -36,12 +36,27 @@ struct xf_known xf_known_of(const struct xf_vcpu *vcpus, size_t count,
 
 	if (contradicted)
 		told = xf_guest_normal(XF_GUEST_UNKNOWN);
+
+	const struct xf_guest given = { told.shown | enabled, told.known | enabled };
+
 	return (struct xf_known){
 		.evidence = evidence,
 		.told = told,
-		.guest = { told.shown | enabled, told.known | enabled },
+		.given = given,
+		.guest = given,
 		.contradicted = contradicted,
 	};
+}
+
+bool xf_known_has_run(struct xf_known *known, const struct xf_kvm *kvm)
+{
+	uint64_t besides = kvm->host & ~known->guest.shown;
+
+	if (!kvm->shows_all && !(kvm->unknown & XF_UNKNOWN_SHOWS_ALL))
+		return false;
+	besides &= known->guest.known;
+	known->guest.known &= ~besides;
+	return besides;
 }
 
 struct xf_judged xf_judged_of(const struct xf_vcpu *vcpu, const struct xf_known *known,
@@ -72,11 +87,12 @@ static bool takes_xcr0(const struct xf_judged *c, const struct xf_kvm *kvm)
 {
 	/* What is not known to be hidden was shown, or the guest could not have enabled it. */
 	struct xf_kvm_vcpu vcpu = {
-		.cpuid = c->known->guest.shown | ~c->known->guest.known,
+		.cpuid = c->known->given.shown | ~c->known->given.known,
 		.cpuid_set = true,
 	};
+	struct xf_kvm kind = xf_kvm_kindest(kvm);
 
-	return kvm->no_xsave || xf_kvm_takes_xcr0(kvm, &vcpu, c->xcr0);
+	return kvm->no_xsave || xf_kvm_takes_xcr0(&kind, &vcpu, c->xcr0);
 }
 
 /* What a VMM that puts XSAVE and XCR0 is answered, with XSTATE_BV as given. */
@@ -88,7 +104,7 @@ static enum xf_outcome outcome(const struct xf_judged *c, const struct xf_kvm *k
 	head.xstate_bv = xstate_bv;
 	if (!takes_xcr0(c, kvm))
 		return XF_OUTCOME_REFUSED;
-	return xf_predict(kvm, c->known->guest, &head).outcome;
+	return xf_predict(kvm, c->known->given, &head).outcome;
 }
 
 /* Whether the present kernel's behaviour on the target's CPU would not refuse. */
@@ -155,7 +171,7 @@ static void find_in_state(const struct xf_judged *c, struct xf_verdict *v)
 static bool may_refuse_fpsse(const struct xf_judged *c, const struct xf_prediction *p)
 {
 	return c->target->kvm.set == XF_SET_GUEST_BARE && p->outcome == XF_OUTCOME_UNKNOWN &&
-	       (c->known->guest.known & XF_USER) == XF_USER && c->known->guest.shown == XF_FPSSE;
+	       (c->known->given.known & XF_USER) == XF_USER && c->known->given.shown == XF_FPSSE;
 }
 
 /* What of XCR0 the host lacks; all of it when no host would take it, as SSE's lack under AVX. */
@@ -208,6 +224,19 @@ static void find_at_target(const struct xf_judged *c, struct xf_verdict *v)
 		    unknown_remedies(c, v));
 }
 
+/*
+ * What the target answers goes by the CPUID that the guest is given there. What it takes
+ * out and may be the guest's own goes by what the guest has really been shown.
+ */
+static struct xf_prediction predict(const struct xf_judged *c, uint64_t undecided)
+{
+	struct xf_prediction p = xf_predict(&c->target->kvm, c->known->given, &c->head);
+
+	if (p.outcome != XF_OUTCOME_REFUSED)
+		p.dropped |= undecided & ~p.loaded.most;
+	return p;
+}
+
 void xf_judge_vcpu(const struct xf_judged *c, struct xf_verdict *v)
 {
 	uint64_t state = c->head.xstate_bv;
@@ -217,7 +246,7 @@ void xf_judge_vcpu(const struct xf_judged *c, struct xf_verdict *v)
 		xf_judge(state, c->known->guest, c->target ? c->target->kvm.host : UINT64_MAX);
 	v->drop = xf_droppable(state, c->known->guest, c->only);
 	if (c->target) {
-		v->prediction = xf_predict(&c->target->kvm, c->known->guest, &c->head);
+		v->prediction = predict(c, v->judgement.undecided);
 		v->outcome = outcome(c, &c->target->kvm, state);
 	}
 	find_in_state(c, v);

@@ -10,12 +10,20 @@
 struct xf_known {
 	const struct xf_evidence *evidence; /* as it was given, or NULL */
 	struct xf_guest told;		    /* what it tells; nothing when it is set aside */
-	struct xf_guest guest; /* with what any vCPU has enabled, which it was shown then */
+	struct xf_guest given; /* with what any vCPU has enabled, which it was shown then */
+	struct xf_guest guest; /* what of that tells what it was really shown: xf_known_has_run */
 	bool contradicted;     /* the evidence was set aside */
 };
 
 struct xf_known xf_known_of(const struct xf_vcpu *vcpus, size_t count,
 			    const struct xf_evidence *evidence);
+
+/*
+ * The guest has run on this host. Where KVM shows a guest all that the host holds, or
+ * may, it can have put to use what it was not given: of that nothing is known any
+ * more. Whether it was.
+ */
+bool xf_known_has_run(struct xf_known *known, const struct xf_kvm *kvm);
 
 /* One vCPU to be judged. */
 struct xf_judged {

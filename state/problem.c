@@ -28,7 +28,9 @@ static const struct xf_problem problems[] = {
 "guest has not come to enable it yet, as in its firmware, where XCR0 is 1\n"
 "whatever the CPU. A stream does not carry the guest's CPUID, so xferry changes\n"
 "nothing until it is told: --cpu with QEMU's -cpu argument, --cpuid with a dump\n"
-"made in the guest, or --exposed with the mask.",
+"made in the guest, or --exposed with the mask. On a route it can also mean that\n"
+"the guest has run where KVM shows its guests all that the host holds: there it\n"
+"was shown this, whatever it was given, and may have put it to use.",
 	},
 	[XF_PROBLEM_CONTRADICTION] = {
 		.code = "XF103",

@@ -19,8 +19,10 @@ struct plan {
 	size_t hop_count;
 	const struct xf_vcpu *vcpus;
 	size_t vcpu_count;
-	const char *machine; /* or NULL */
-	struct xf_known known;
+	const char *machine;   /* or NULL */
+	struct xf_known start; /* what is known of the guest at first, */
+	struct xf_known known; /* and behind the hosts that it has run on */
+	bool doubtful;
 	bool from_state; /* the vCPUs are as saved, and not as they run on the first host */
 	bool repair;
 };
@@ -129,19 +131,6 @@ static void judge_hop(const struct traveller *t, struct xf_vcpu_hop *hop)
 	note_findings(hop, &least, &most);
 }
 
-/*
- * One that shows its guests all that it holds, whatever they are given, trims to just
- * that: what is saved there is what a leaky one saves.
- */
-static struct xf_kvm kvm_to_save(const struct xf_host *host)
-{
-	struct xf_kvm kvm = host->kvm;
-
-	if (host->cpuid_rewritten == XF_YES)
-		kvm.get = XF_GET_LEAKS;
-	return kvm;
-}
-
 /* What a host saves of a vCPU that runs on it. A mask from a person is taken at its word. */
 static struct xf_bounds saved_on(const struct plan *plan, const struct xf_host *host,
 				 struct xf_bounds in_use, bool first)
@@ -149,8 +138,7 @@ static struct xf_bounds saved_on(const struct plan *plan, const struct xf_host *
 	if (first && plan->from_state)
 		return in_use;
 
-	struct xf_kvm kvm = kvm_to_save(host);
-	struct xf_bounds saved = xf_predict_get(&kvm, plan->known.guest, in_use);
+	struct xf_bounds saved = xf_predict_get(&host->kvm, plan->known.given, in_use);
 
 	if (first)
 		saved.most &= saved.least | in_use.most | XF_PKRU;
@@ -247,13 +235,26 @@ static bool goes_on(const struct plan *plan, const struct xf_hop *hop)
 	       (!plan->repair && hop->refusal == XF_REFUSAL_RUNS_ON);
 }
 
-static bool make_hop(const struct plan *plan, size_t n, struct traveller *travellers,
-		     struct xf_hop *hop)
+/*
+ * What the guest itself saw on the first host stays true of that one. It is no proof for
+ * a later one, where it may have been started anew.
+ */
+static void run_on(struct plan *plan, size_t n)
+{
+	const struct xf_evidence *evidence = plan->known.evidence;
+
+	if (n == 0 && evidence && evidence->seen_inside)
+		return;
+	plan->doubtful |= xf_known_has_run(&plan->known, &plan->hosts[n]->kvm);
+}
+
+static bool make_hop(struct plan *plan, size_t n, struct traveller *travellers, struct xf_hop *hop)
 {
 	const struct xf_host *from = plan->hosts[n];
 	const struct xf_host *to = plan->hosts[n + 1];
 
 	hop->reached = true;
+	run_on(plan, n);
 	for (size_t i = 0; i < plan->vcpu_count; i++) {
 		struct xf_vcpu_hop *v = &hop->vcpus[i];
 
@@ -285,12 +286,12 @@ static void set_out(const struct plan *plan, struct traveller *travellers)
 	}
 }
 
-static enum xf_outcome travel(const struct plan *plan, struct traveller *travellers,
-			      struct xf_hop *hops)
+static enum xf_outcome travel(struct plan *plan, struct traveller *travellers, struct xf_hop *hops)
 {
 	enum xf_outcome outcome = XF_OUTCOME_ACCEPTED;
 	bool on_the_way = true;
 
+	plan->known = plan->start;
 	set_out(plan, travellers);
 	for (size_t n = 0; n < plan->hop_count; n++)
 		hops[n].refusal = xf_refusal_at(plan->hosts[n + 1], plan->machine);
@@ -304,15 +305,15 @@ static enum xf_outcome travel(const struct plan *plan, struct traveller *travell
 /* What the first host would not have saved of the state, or cannot have in use. */
 static uint64_t unexpected(const struct plan *plan)
 {
-	struct xf_kvm first = kvm_to_save(plan->hosts[0]);
+	const struct xf_kvm *first = &plan->hosts[0]->kvm;
 	uint64_t found = 0;
 
 	for (size_t i = 0; i < plan->vcpu_count; i++) {
 		uint64_t in_use = plan->vcpus[i].xstate_bv.value;
 		struct xf_bounds bounds = { in_use, in_use };
-		struct xf_bounds saved = xf_predict_get(&first, plan->known.guest, bounds);
+		struct xf_bounds saved = xf_predict_get(first, plan->start.given, bounds);
 
-		found |= in_use & ~(plan->from_state ? saved.most : first.host);
+		found |= in_use & ~(plan->from_state ? saved.most : first->host);
 	}
 	return found;
 }
@@ -388,12 +389,13 @@ static struct xf_error *predict(struct plan *plan, struct xf_journey **out)
 	journey->vcpu_count = plan->vcpu_count;
 	XF_TRY(new_hops(plan->hop_count, plan->vcpu_count, &journey->as_saved));
 	XF_TRY(new_hops(plan->hop_count, plan->vcpu_count, &journey->repaired));
-	journey->guest = plan->known.told;
-	journey->contradicted = plan->known.contradicted;
+	journey->guest = plan->start.told;
+	journey->contradicted = plan->start.contradicted;
 	journey->unexpected = unexpected(plan);
 	journey->outcome = travel(plan, travellers, journey->as_saved);
 	plan->repair = true;
 	journey->outcome_repaired = travel(plan, travellers, journey->repaired);
+	journey->doubtful = plan->doubtful;
 	journey->sound = is_sound(journey);
 	*out = xf_take(journey);
 	return NULL;
@@ -415,7 +417,7 @@ struct xf_error *xf_route(const struct xf_state *state, uint64_t in_use,
 		.vcpus = vcpus,
 		.vcpu_count = vcpu_count,
 		.machine = state ? state->record.machine : NULL,
-		.known = xf_known_of(vcpus, vcpu_count, guest),
+		.start = xf_known_of(vcpus, vcpu_count, guest),
 		.from_state = state != NULL,
 	};
 

@@ -39,6 +39,7 @@ static struct {
 	uint64_t misplaced;	 /* GET gives the data of these from 8 bytes further on */
 	bool loses_pkru;	 /* a state without PKRU resets it */
 	bool shows_idle_pkru;	 /* GET gives PKRU's value whether it is in use or not */
+	bool stuck;		 /* KVM_RUN comes back neither by itself nor by a signal */
 	uint32_t exit_reason;	 /* of KVM_RUN; 0: as it should be */
 	unsigned long fails;	 /* this request */
 	unsigned int fails_from; /* from this call of it on, counted from 1 */
@@ -169,6 +170,11 @@ static int fake_get_xsave(const struct fake_cpu *cpu, unsigned char *area)
 static int fake_run(int fd)
 {
 	struct fake_cpu *cpu = fake_cpu_of(fd);
+
+	/* The caller's thread has all signals blocked. */
+	while (fake.stuck)
+		pause();
+
 	struct kvm_run *run = mmap(NULL, FAKE_RUN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (run == MAP_FAILED)

@@ -116,7 +116,7 @@ static uint64_t after_run_of(const struct xf_kvm *kvm)
 {
 	const struct xf_kvm_vcpu vcpu = { .cpuid_set = true };
 
-	return xf_kvm_get(kvm, &vcpu, XF_FPSSE | (kvm->host & XF_PKRU));
+	return xf_kvm_get(kvm, &vcpu, kvm->host & XF_PKRU) & ~XF_FPSSE;
 }
 
 static void check_amx(const struct xf_host *host, const struct xf_kvm *kvm)
@@ -164,7 +164,8 @@ static void check_behaviour(const char *spec)
 			 preset->kvm.header_unchecked || preset->kvm.no_xsave);
 	assert_int_equal(host->kvm.mxcsr_always, preset->kvm.mxcsr_always || preset->kvm.no_xsave);
 	assert_int_equal(host->kvm.mxcsr_mask, preset->kvm.mxcsr_mask);
-	assert_int_equal(host->cpuid_rewritten, XF_NO);
+	assert_false(host->kvm.shows_all);
+	assert_false(host->kvm.unknown & XF_UNKNOWN_SHOWS_ALL);
 	assert_int_equal(host->area_size, FAKE_AREA);
 	assert_int_equal(host->has_layout, !host->kvm.no_xsave);
 	assert_true(host->has_after_run);
@@ -206,7 +207,8 @@ struct recorded {
 	enum xf_kvm_set set;
 	bool get_after_cpuid, hook_pkru, unchecked;
 	uint64_t after_run;
-	enum xf_answer pkru_kept, cpuid_rewritten;
+	enum xf_answer pkru_kept;
+	bool shows_all;
 };
 
 #include "tests/host/recorded.h"
@@ -248,7 +250,7 @@ static void test_recorded(void **state)
 		assert_true(host->has_after_run);
 		assert_int_equal(host->after_run, row->after_run);
 		assert_int_equal(host->pkru_kept, row->pkru_kept);
-		assert_int_equal(host->cpuid_rewritten, row->cpuid_rewritten);
+		assert_int_equal(host->kvm.shows_all, row->shows_all);
 		assert_int_equal(host->area_size, 4096);
 		assert_int_equal(host->has_layout, !host->kvm.no_xsave);
 		xf_host_free(host);
@@ -582,9 +584,36 @@ static void test_rewritten(void **state)
 	answers.guests[XF_PROBE_BARE].asked = 0;
 	answers.run_shown = 0x602e7;
 	host = conclude(&answers);
-	assert_int_equal(host->cpuid_rewritten, XF_YES);
+	assert_true(host->kvm.shows_all);
 	assert_lacks(host, "after_run", "shows XSAVE to guests that are not to have it");
 	assert_int_equal(host->kvm.set, XF_SET_HOST);
+	assert_true(xf_kvm_leaks(&host->kvm));
+	xf_host_free(host);
+
+	/* Neither what it was given nor all: nobody can tell what it was shown. */
+	answers.guests[XF_PROBE_BARE].shown = XF_FPSSE;
+	host = conclude(&answers);
+	assert_false(host->kvm.shows_all);
+	assert_true(host->kvm.unknown & XF_UNKNOWN_SHOWS_ALL);
+	assert_lacks(host, "cpuid_rewritten", "neither what it is given nor all");
+	xf_host_free(host);
+}
+
+/* GET trims what was set, and a guest that has run has more in use than it was shown. */
+static void test_run_against_get(void **state)
+{
+	struct xf_probe_answers answers = good_answers();
+	struct xf_host *host = conclude(&answers);
+
+	(void)state;
+	assert_int_equal(host->kvm.get, XF_GET_TRIMS);
+	xf_host_free(host);
+	answers.after_run = XF_FPSSE | XF_AVX;
+	host = conclude(&answers);
+	assert_int_equal(host->kvm.get, XF_GET_UNKNOWN);
+	assert_lacks(host, "get", "more than the guest was shown once it has run");
+	assert_learned(host, "set");
+	assert_int_equal(host->after_run, XF_AVX);
 	xf_host_free(host);
 }
 
@@ -746,6 +775,21 @@ static void test_odd(void **state)
 	xf_host_free(host);
 }
 
+/* Nothing waits for ever for a vCPU that does not come back, and the rest is told. */
+static void test_stuck(void **state)
+{
+	struct xf_host *host;
+
+	(void)state;
+	good_answers();
+	fake.stuck = true;
+	host = probe_fake();
+	assert_lacks(host, "after_run", "KVM_RUN: Connection timed out");
+	assert_lacks(host, "pkru_kept", "no guest can be run here");
+	assert_learned(host, "set");
+	xf_host_free(host);
+}
+
 /* As the one of local-6.18: whoever has a CPUID is shown everything. */
 static void test_shows_everything(void **state)
 {
@@ -755,10 +799,10 @@ static void test_shows_everything(void **state)
 	good_answers();
 	fake.shows = fake.kvm.host;
 	host = probe_fake();
-	assert_int_equal(host->cpuid_rewritten, XF_YES);
+	assert_true(host->kvm.shows_all);
 	assert_int_equal(host->kvm.set, XF_SET_HOST);
 	assert_int_equal(host->kvm.get, XF_GET_TRIMS);
-	assert_int_equal(host->after_run, XF_FPSSE);
+	assert_int_equal(host->after_run, 0);
 	assert_int_equal(host->unlearned_count, 1);
 	xf_host_free(host);
 }
@@ -778,10 +822,12 @@ int main(void)
 		cmocka_unit_test(test_amx),
 		cmocka_unit_test(test_pkru),
 		cmocka_unit_test(test_rewritten),
+		cmocka_unit_test(test_run_against_get),
 		cmocka_unit_test(test_calls_fail),
 		cmocka_unit_test(test_one_call_fails),
 		cmocka_unit_test(test_fatal),
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_shows_everything),
 	};
 

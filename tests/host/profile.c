@@ -132,7 +132,9 @@ static void test_least(void **state)
 		assert_false(host->kvm.hook_pkru);
 		assert_false(host->has_layout);
 		assert_int_equal(host->area_size, 0);
-		assert_int_equal(host->cpuid_rewritten, XF_NOT_KNOWN);
+		assert_false(host->kvm.shows_all);
+		/* Nobody has asked for the others. */
+		assert_int_equal(host->kvm.unknown, XF_UNKNOWN_MXCSR_MASK);
 		assert_int_equal(host->amx_permitted, XF_NOT_KNOWN);
 		assert_int_equal(host->pkru_kept, XF_NOT_KNOWN);
 		assert_false(host->has_after_run);
@@ -212,6 +214,31 @@ static void test_layouts(void **state)
 	}
 }
 
+/* What was asked about in vain is unknown, and not what stands for it elsewhere. */
+static void test_unknown(void **state)
+{
+	static const char text[] =
+		"{\"schema\":1,\"supported\":\"0x7\",\"set\":\"host\",\"mxcsr_mask\":\"0xffff\","
+		"\"not_learned\":{\"hook\":\"a\",\"cpuid_rewritten\":\"b\",\"mxcsr_always\":\"c\"}"
+		"}";
+	const struct xf_guest guest = { XF_FPSSE | XF_AVX, UINT64_MAX };
+	const struct xf_area_head leak = { .xstate_bv = XF_FPSSE | XF_AVX | XF_PKRU };
+	struct xf_host *host;
+	char *json;
+
+	(void)state;
+	assert_success(open_text(text, strlen(text), &host));
+	assert_int_equal(host->kvm.unknown,
+			 XF_UNKNOWN_HOOK | XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MXCSR_ALWAYS);
+	/* A hook would drop PKRU, which this host has not. */
+	assert_int_equal(xf_predict(&host->kvm, guest, &leak).outcome, XF_OUTCOME_UNKNOWN);
+	assert_success(xf_host_to_json(host, &json));
+	assert_non_null(strstr(json, "\"cpuid_rewritten\": null,"));
+	free(json);
+	check_fixpoint(host);
+	xf_host_free(host);
+}
+
 /* What a probe says and what it could not learn is read back. */
 static void test_probed(void **state)
 {
@@ -225,7 +252,7 @@ static void test_probed(void **state)
 
 	(void)state;
 	assert_success(open_text(text, strlen(text), &host));
-	assert_int_equal(host->cpuid_rewritten, XF_YES);
+	assert_true(host->kvm.shows_all);
 	assert_int_equal(host->amx_permitted, XF_NO);
 	assert_int_equal(host->pkru_kept, XF_YES);
 	assert_true(host->has_after_run);
@@ -237,6 +264,7 @@ static void test_probed(void **state)
 	assert_non_null(strstr(json, "\"header_checked\": null,"));
 	assert_non_null(strstr(json, "\"mxcsr_mask\": null,"));
 	assert_non_null(strstr(json, "\"mxcsr_always\": false,"));
+	assert_int_equal(host->kvm.unknown, XF_UNKNOWN_MXCSR_MASK);
 	assert_non_null(strstr(json, "\"of a later version\": \"e\""));
 	free(json);
 	check_fixpoint(host);
@@ -434,12 +462,12 @@ static void test_truncated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),	  cmocka_unit_test(test_least),
-		cmocka_unit_test(test_example),	  cmocka_unit_test(test_words),
-		cmocka_unit_test(test_presets),	  cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_bad),	  cmocka_unit_test(test_newer_schema),
-		cmocka_unit_test(test_probed),	  cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_full),	cmocka_unit_test(test_least),
+		cmocka_unit_test(test_example), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_presets), cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_bad),	cmocka_unit_test(test_newer_schema),
+		cmocka_unit_test(test_unknown), cmocka_unit_test(test_probed),
+		cmocka_unit_test(test_no_file), cmocka_unit_test(test_truncated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,9 @@ int main(void)
 	__CPROVER_assume(c.set != XF_SET_UNKNOWN && (unsigned int)c.set <= XF_SET_GUEST_BARE);
 	__CPROVER_assume(c.kvm.set == XF_SET_UNKNOWN || c.kvm.set == c.set);
 	c.kvm.host = c.host;
+	/* The proofs that speak of these set them. */
+	c.kvm.shows_all = false;
+	c.kvm.unknown = 0;
 	proof(&c);
 }
 

@@ -25,18 +25,31 @@ rule.c%.superfluous = state%.superfluous = host \& state%only-superfluous-change
 rule.c%.lost = state \& guest.shown%.lost = state%lost-is-never-dropped
 rule.c%cleared .= XF_PKRU%cleared |= XF_PKRU | XF_APX%hook-drops-only-pkru
 rule.c%kvm->hook_pkru \&\& !(guest_supported(kvm, vcpu) \& XF_PKRU)%kvm->hook_pkru \&\& !(vcpu->cpuid \& XF_PKRU)%hook-drops-only-pkru
-rule.c%vcpu->cpuid_set \&\& !kvm->no_xsave ? vcpu->cpuid%!kvm->no_xsave ? vcpu->cpuid%first-reason-wins
-rule.c%vcpu->cpuid_set \&\& set == XF_SET_GUEST)%vcpu->cpuid_set \&\& set != XF_SET_GUEST_BARE)%first-reason-wins
+rule.c%!vcpu->cpuid_set .. kvm->no_xsave)%kvm->no_xsave)%first-reason-wins
+rule.c%vcpu->cpuid_set \&\& kvm->set == XF_SET_GUEST)%vcpu->cpuid_set \&\& kvm->set != XF_SET_GUEST_BARE)%first-reason-wins
 rule.c%kvm->host \& ~XF_XTILEDATA%kvm->host%first-reason-wins
 area.c%return XF_REASON_USER%return XF_REASON_HOST%first-reason-wins
 area.c%!limits->header_unchecked \&\& head->reserved%head->reserved%first-reason-wins
 area.c%XF_FPSSE . XF_AVX%XF_FPSSE%first-reason-wins
 rule.c%return xstate_bv \& ~limits->user%return xstate_bv%refused-iff-blocked
-rule.c%kvm->set : XF_SET_GUEST_BARE%kvm->set : XF_SET_GUEST%prediction-is-sound
+rule.c%harsh.set = XF_SET_GUEST_BARE%harsh.set = XF_SET_GUEST%prediction-is-sound
+rule.c%kind.hook_pkru = true%%prediction-is-sound
+rule.c%harsh.hook_pkru = false%%prediction-is-sound
+rule.c%kvm.hook_pkru .= hook_unknown%%prediction-is-sound
+rule.c%with.loaded . without.loaded%with.loaded%prediction-is-sound
+rule.c%kind.shows_all = true%%prediction-is-sound
+rule.c%harsh.shows_all = false%%prediction-is-sound
+rule.c%kind.mxcsr_mask = UINT32_MAX%%prediction-is-sound
+rule.c%harsh.mxcsr_mask = XF_MXCSR_MASK%%prediction-is-sound
+rule.c%kind.mxcsr_always = false%%prediction-is-sound
+rule.c%harsh.mxcsr_always = true%%prediction-is-sound
+rule.c%least.shows_all = false%%saved-is-within-bounds
+rule.c%most.shows_all = true%%saved-is-within-bounds
+rule.c%kvm->get == XF_GET_LEAKS .. kvm->shows_all%kvm->get == XF_GET_LEAKS%saved-is-within-bounds
 rule.c%guest.shown . ~guest.known%guest.shown%prediction-is-sound
 rule.c%fresh_vcpu(guest.shown \& ~XF_FPSSE ? guest.shown : 0)%fresh_vcpu(guest.shown)%prediction-is-sound
-rule.c%harsh_set = set_known ? kvm->set : %harsh_set = %prediction-is-sharp
-rule.c%uint64_t least = head->xstate_bv \& ~cleared_first(kvm, \&harsh)%uint64_t least = head->xstate_bv%prediction-is-sound
+rule.c%struct xf_kvm harsh = .kvm%struct xf_kvm harsh = *kvm; harsh.set = XF_SET_GUEST_BARE%prediction-is-sharp
+rule.c%loaded_of(\&kvm, head->xstate_bv \& ~cleared_first(\&kvm, vcpu))%loaded_of(\&kvm, head->xstate_bv)%prediction-is-sound
 rule.c%in_use.least .= XF_PKRU%in_use.least |= XF_PKRU | XF_AVX%saved-is-within-bounds
 rule.c%in_use.most .= may_leak(kvm)%in_use.most |= XF_PKRU%saved-is-within-bounds
 rule.c%least.get = XF_GET_TRIMS_BARE%least.get = XF_GET_TRIMS%saved-is-within-bounds

@@ -8,14 +8,11 @@
 const unsigned int proof_reads =
 	READS_STATE | READS_GUEST | READS_HOST | READS_CPUID | READS_SET | READS_HEAD;
 
-void proof(const struct proof_case *c)
+static void sound(const struct proof_case *c, const struct xf_kvm *known, const struct xf_kvm *real)
 {
-	ASSUME(agrees(c));
-
-	struct xf_prediction predicted = xf_predict(&c->kvm, c->guest, &c->head);
-	struct xf_kvm kvm = real_kvm(c);
+	struct xf_prediction predicted = xf_predict(known, c->guest, &c->head);
 	struct xf_kvm_vcpu vcpu = fresh(c->vcpu.cpuid);
-	struct xf_kvm_answer answer = xf_kvm_set(&kvm, &vcpu, &c->head);
+	struct xf_kvm_answer answer = xf_kvm_set(real, &vcpu, &c->head);
 
 	CLAIM(predicted.outcome != XF_OUTCOME_ACCEPTED || answer.reason == XF_REASON_NONE);
 	CLAIM(predicted.outcome != XF_OUTCOME_REFUSED || answer.reason != XF_REASON_NONE);
@@ -28,4 +25,49 @@ void proof(const struct proof_case *c)
 	/* Of several reasons it names the one that no truth takes away, asked last of them. */
 	if (predicted.outcome == XF_OUTCOME_REFUSED)
 		CLAIM(answer.reason <= predicted.reason);
+}
+
+/* What is not known of a KVM has the wrong value. */
+static struct xf_kvm without(const struct xf_kvm *real, enum xf_kvm_set set, unsigned int unknown)
+{
+	struct xf_kvm kvm = *real;
+
+	kvm.set = set;
+	kvm.unknown = unknown;
+	if (unknown & XF_UNKNOWN_HOOK)
+		kvm.hook_pkru = !real->hook_pkru;
+	if (unknown & XF_UNKNOWN_SHOWS_ALL)
+		kvm.shows_all = !real->shows_all;
+	if (unknown & XF_UNKNOWN_MXCSR_MASK)
+		kvm.mxcsr_mask = real->mxcsr_mask == UINT32_MAX ? XF_MXCSR_MASK : UINT32_MAX;
+	if (unknown & XF_UNKNOWN_MXCSR_ALWAYS)
+		kvm.mxcsr_always = !real->mxcsr_always;
+	return kvm;
+}
+
+void proof(const struct proof_case *c)
+{
+	const unsigned int hook = XF_UNKNOWN_HOOK | XF_UNKNOWN_MXCSR_ALWAYS;
+	const unsigned int all = hook | XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MXCSR_MASK;
+	const struct {
+		unsigned int unknown;
+		bool shows_all;
+		uint32_t mxcsr_mask;
+	} ways[] = {
+		{ 0, false, c->kvm.mxcsr_mask },    { 0, true, UINT32_MAX },
+		{ hook, false, c->kvm.mxcsr_mask }, { all, false, c->kvm.mxcsr_mask },
+		{ all, true, UINT32_MAX },
+	};
+
+	ASSUME(agrees(c));
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct xf_kvm real = real_kvm(c);
+
+		real.shows_all = ways[i].shows_all;
+		real.mxcsr_mask = ways[i].mxcsr_mask;
+
+		struct xf_kvm known = without(&real, c->kvm.set, ways[i].unknown);
+
+		sound(c, &known, &real);
+	}
 }

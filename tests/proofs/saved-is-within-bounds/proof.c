@@ -10,16 +10,17 @@
 const unsigned int proof_reads =
 	READS_STATE | READS_GUEST | READS_HOST | READS_CPUID | READS_GET | IS_SLOW;
 
-static void saved(const struct proof_case *c, uint64_t own, uint64_t xfd)
+static void saved(const struct proof_case *c, uint64_t own, uint64_t xfd, bool shows_all)
 {
 	struct xf_kvm kvm = c->kvm;
 
 	kvm.xfd_clears = xfd;
+	kvm.shows_all = shows_all;
 
 	struct xf_kvm as_known = kvm;
 	struct xf_kvm_vcpu vcpu = fresh(c->vcpu.cpuid);
 	uint64_t state = c->head.xstate_bv & c->host;
-	bool leaks = kvm.get == XF_GET_LEAKS && !kvm.no_xsave;
+	bool leaks = (kvm.get == XF_GET_LEAKS || shows_all) && !kvm.no_xsave;
 	uint64_t truth;
 	struct xf_bounds bounds;
 
@@ -35,12 +36,23 @@ static void saved(const struct proof_case *c, uint64_t own, uint64_t xfd)
 	bounds = xf_predict_get(&as_known, c->guest, (struct xf_bounds){ state, state });
 	CLAIM((bounds.least & ~truth) == 0);
 	CLAIM((truth & ~bounds.most) == 0);
+
+	as_known.unknown = XF_UNKNOWN_SHOWS_ALL;
+	as_known.shows_all = !shows_all;
+	for (unsigned int i = 0; i < 2; i++) {
+		as_known.get = i ? XF_GET_UNKNOWN : kvm.get;
+		bounds = xf_predict_get(&as_known, c->guest, (struct xf_bounds){ state, state });
+		CLAIM((bounds.least & ~truth) == 0);
+		CLAIM((truth & ~bounds.most) == 0);
+	}
 }
 
 void proof(const struct proof_case *c)
 {
 	ASSUME(agrees(c));
-	saved(c, 0, 0);
-	saved(c, ~XF_XTILEDATA, 0);
-	saved(c, 0, XF_XTILEDATA);
+	for (int all = 0; all < 2; all++) {
+		saved(c, 0, 0, all);
+		saved(c, ~XF_XTILEDATA, 0, all);
+		saved(c, 0, XF_XTILEDATA, all);
+	}
 }
