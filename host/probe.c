@@ -5,17 +5,16 @@
  */
 #include <cpuid.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
 
 #include "base/scope.h"
 #include "host/host.h"
 #include "host/kvm.h"
 #include "host/probe.h"
+#include "host/probe_run.h"
 
 #define RESERVED_WORDS 6
 
@@ -397,53 +396,6 @@ static void ask_mxcsr(struct asking *ask, char why[XF_PROBE_WHY])
 
 /* ---- What needs KVM_RUN ---- */
 
-/* The page that ends at 4 GiB, where a CPU begins after reset, and an instruction there. */
-#define RESET_PAGE 0xfffff000
-#define RESET_OFFSET 0xff0
-#define PAGE 4096
-#define PORT 0x80
-/* Three pages below, free for KVM_SET_TSS_ADDR. */
-#define TSS_ADDRESS 0xfffbd000
-
-/* Much more than it takes, even on an emulated CPU. */
-#define RUN_LIMIT_MS 1000
-
-static bool came_back(const struct kvm_run *run, char why[XF_PROBE_WHY])
-{
-	if (run->exit_reason == KVM_EXIT_IO && run->io.port == PORT)
-		return true;
-	return no(why, "KVM_RUN cannot run a guest's code here: exit reason %" PRIu32,
-		  run->exit_reason);
-}
-
-/* Runs nop and "out 0x80, al", which comes back to us. */
-static bool run_a_little(struct asking *ask, struct xf_kvm_cpu *cpu, char why[XF_PROBE_WHY])
-{
-	static const unsigned char code[] = { 0x90, 0xe6, PORT };
-	unsigned char *page =
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return refused(why, "mmap", errno);
-	memcpy(page + RESET_OFFSET, code, sizeof(code));
-	/* CPUs that do not need it do not mind, and the run tells if one did. */
-	xf_kvm_set_tss(&ask->vm, TSS_ADDRESS);
-
-	int answer = xf_kvm_set_memory(&ask->vm, 0, RESET_PAGE, page, PAGE);
-	bool well = answer ? refused(why, "KVM_SET_USER_MEMORY_REGION", answer) : true;
-
-	if (well) {
-		answer = xf_kvm_run(cpu, RUN_LIMIT_MS);
-		well = answer ? refused(why, "KVM_RUN", answer) : came_back(cpu->run, why);
-		/* Still running: the page is its, and KVM would wait for it to take it away. */
-		if (cpu->fd < 0)
-			return false;
-		xf_kvm_set_memory(&ask->vm, 0, RESET_PAGE, NULL, 0);
-	}
-	munmap(page, PAGE);
-	return well;
-}
-
 /* What leaks in practice: what a guest without XSAVE has in use once it has run. */
 static void ask_run(struct asking *ask, char why[XF_PROBE_WHY])
 {
@@ -455,7 +407,7 @@ static void ask_run(struct asking *ask, char why[XF_PROBE_WHY])
 	/* It was shown more than it was to be: one with no CPUID at all may be shown less. */
 	if (shown && !show(ask, &cpu, XF_PROBE_EMPTY, why, &shown))
 		return;
-	if (run_a_little(ask, &cpu, why) && get(ask, &cpu, why, &ask->answers->after_run))
+	if (xf_probe_run(&ask->vm, &cpu, why) && get(ask, &cpu, why, &ask->answers->after_run))
 		ask->answers->run_shown = shown;
 }
 
@@ -503,7 +455,7 @@ static void ask_pkru(struct asking *ask, char why[XF_PROBE_WHY])
 	char why_no_run[XF_PROBE_WHY];
 
 	ask->answers->pkru_ran =
-		run_a_little(ask, &cpu, why_no_run) && get_pkru(ask, &cpu, why_no_run, 2);
+		xf_probe_run(&ask->vm, &cpu, why_no_run) && get_pkru(ask, &cpu, why_no_run, 2);
 }
 
 /* Tile data that IA32_XFD disarms is cleared first (6.19 and stable series of January 2026). */
