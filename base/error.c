@@ -91,7 +91,10 @@ struct xf_error *xf_error_errno(const char *file, const char *doing)
 {
 	int error = errno;
 
-	if (error == ENOMEM)
-		return xf_error_memory();
-	return xf_error_new(XF_ERR_IO, file, "%s: %s", doing, strerror(error));
+	struct xf_error *err =
+		error == ENOMEM ? xf_error_memory()
+				: xf_error_new(XF_ERR_IO, file, "%s: %s", doing, strerror(error));
+
+	errno = error;
+	return err;
 }

@@ -16,7 +16,10 @@ struct xf_error *xf_error_at(enum xf_error_code code, const char *file, uint64_t
 
 #define xf_error_new(code, file, ...) xf_error_at(code, file, XF_NO_OFFSET, __VA_ARGS__)
 
-/* XF_ERR_IO with strerror(errno) behind ": ". `doing` is what failed: "open", "write". */
+/*
+ * XF_ERR_IO with strerror(errno) behind ": ". `doing` is what failed: "open", "write".
+ * errno stays as it is.
+ */
 struct xf_error *xf_error_errno(const char *file, const char *doing)
 	__attribute__((returns_nonnull));
 

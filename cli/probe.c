@@ -8,10 +8,7 @@
 /* Whether it could be learned; what could not is listed at the end with its reason. */
 static bool known(const struct xf_host *host, const char *key)
 {
-	for (size_t i = 0; i < host->unlearned_count; i++)
-		if (strcmp(host->unlearned[i].key, key) == 0)
-			return false;
-	return true;
+	return !xf_host_lacks(host, key);
 }
 
 /* One thing and what is to be said of it; `text` may have lines of its own. */

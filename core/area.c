@@ -2,12 +2,6 @@
 #include "core/area.h"
 #include "core/bytes.h"
 
-/* Offsets in the area (SDM vol. 1, 10.5.1 and 13.4). */
-#define MXCSR_OFFSET 24
-#define XSTATE_BV_OFFSET XF_LEGACY_SIZE
-#define XCOMP_BV_OFFSET (XF_LEGACY_SIZE + 8)
-#define RESERVED_OFFSET (XF_LEGACY_SIZE + 16)
-
 /* KVM looks at MXCSR only when one of these is in use (copy_uabi_to_xstate). */
 #define USES_MXCSR (XF_FPSSE | XF_AVX)
 
@@ -43,7 +37,7 @@ const char *xf_reason_text(enum xf_reason reason)
 
 static bool has_reserved(const unsigned char *area)
 {
-	for (size_t i = RESERVED_OFFSET; i < XF_EXTENDED_OFFSET; i += 8)
+	for (size_t i = XF_RESERVED_OFFSET; i < XF_EXTENDED_OFFSET; i += 8)
 		if (xf_get_le64(area + i))
 			return true;
 	return false;
@@ -55,9 +49,9 @@ bool xf_area_head(const void *area, size_t size, struct xf_area_head *out)
 
 	if (size < XF_EXTENDED_OFFSET)
 		return false;
-	out->xstate_bv = xf_get_le64(bytes + XSTATE_BV_OFFSET);
-	out->xcomp_bv = xf_get_le64(bytes + XCOMP_BV_OFFSET);
-	out->mxcsr = xf_get_le32(bytes + MXCSR_OFFSET);
+	out->xstate_bv = xf_get_le64(bytes + XF_XSTATE_BV_OFFSET);
+	out->xcomp_bv = xf_get_le64(bytes + XF_XCOMP_BV_OFFSET);
+	out->mxcsr = xf_get_le32(bytes + XF_MXCSR_OFFSET);
 	out->reserved = has_reserved(bytes);
 	return true;
 }
@@ -153,7 +147,7 @@ bool xf_area_drop(void *area, size_t size, const struct xf_layout *layout, uint6
 
 		xf_zero_bytes(bytes + place.offset, place.size);
 	}
-	xf_put_le64(bytes + XSTATE_BV_OFFSET, head.xstate_bv & ~drop);
+	xf_put_le64(bytes + XF_XSTATE_BV_OFFSET, head.xstate_bv & ~drop);
 	return true;
 }
 
@@ -248,7 +242,7 @@ enum xf_relay_fault xf_area_relay(const void *from, size_t from_size,
 	if (fault != XF_RELAY_OK)
 		return fault;
 	xf_copy_bytes(to, from, XF_EXTENDED_OFFSET);
-	xf_put_le64((unsigned char *)to + XCOMP_BV_OFFSET, target.xcomp_bv);
+	xf_put_le64((unsigned char *)to + XF_XCOMP_BV_OFFSET, target.xcomp_bv);
 	xf_zero_bytes((unsigned char *)to + XF_EXTENDED_OFFSET, to_size - XF_EXTENDED_OFFSET);
 	xf_for_each_bit (bit, head.xstate_bv & ~XF_FPSSE)
 		move(from, &source, to, &target, bit);

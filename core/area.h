@@ -20,6 +20,23 @@
 #define XF_MXCSR_MASK 0xffffu
 #define XF_MXCSR_MASK_AMD 0x2ffffu
 
+/* Offsets in the header. */
+#define XF_XSTATE_BV_OFFSET XF_LEGACY_SIZE
+#define XF_XCOMP_BV_OFFSET (XF_LEGACY_SIZE + 8)
+#define XF_RESERVED_OFFSET (XF_LEGACY_SIZE + 16)
+
+/* The legacy region: x87, MXCSR in its midst, SSE, padding, and room for software. */
+#define XF_FCW_OFFSET 0
+#define XF_MXCSR_OFFSET 24
+#define XF_MXCSR_MASK_OFFSET 28
+#define XF_X87_SIZE 160
+#define XF_PADDING_OFFSET 416
+#define XF_SW_RESERVED_OFFSET 464
+
+/* What FCW and MXCSR are after reset; all else is 0. */
+#define XF_FCW_INIT 0x37f
+#define XF_MXCSR_INIT 0x1f80
+
 /* What KVM looks at before it loads an area. */
 struct xf_area_head {
 	uint64_t xstate_bv;

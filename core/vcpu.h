@@ -23,17 +23,6 @@
 
 #include "core/rule.h"
 
-/* The legacy region: x87, MXCSR in its midst, SSE, padding, and room for software. */
-#define XF_MXCSR_OFFSET 24
-#define XF_MXCSR_MASK_OFFSET 28
-#define XF_X87_SIZE 160
-#define XF_PADDING_OFFSET 416
-#define XF_SW_RESERVED_OFFSET 464
-
-/* What FCW and MXCSR are after reset; all else is 0. */
-#define XF_FCW_INIT 0x37f
-#define XF_MXCSR_INIT 0x1f80
-
 struct xf_kvm_fpu {
 	const struct xf_layout *layout; /* the host's */
 	unsigned char *area;		/* of `size` bytes: what was loaded, some of it stale */

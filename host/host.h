@@ -20,9 +20,6 @@ struct xf_error *xf_profile_parse(const char *path, const char *text, size_t siz
 /* Notes that a key of the profile could not be learned. */
 struct xf_error *xf_host_not_learned(struct xf_host *host, const char *key, const char *why);
 
-/* Whether that was noted. */
-bool xf_host_lacks(const struct xf_host *host, const char *key);
-
 /* For XF_AUTO. */
 static inline void xf_scope_host(struct xf_host **host)
 {

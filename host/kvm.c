@@ -278,7 +278,6 @@ void xf_kvm_cpuid_show(const struct xf_kvm_cpuid *supported, uint64_t mask,
 	}
 }
 
-#define LEAF1_ECX_XSAVE (1u << 26)
 #define LEAF1_ECX_OSXSAVE (1u << 27)
 
 void xf_kvm_cpuid_bare(const struct xf_kvm_cpuid *supported, struct xf_kvm_cpuid *out)
@@ -294,7 +293,7 @@ void xf_kvm_cpuid_bare(const struct xf_kvm_cpuid *supported, struct xf_kvm_cpuid
 		if (entry.function == 0xd)
 			continue;
 		if (entry.function == 1)
-			entry.ecx &= ~(LEAF1_ECX_XSAVE | LEAF1_ECX_OSXSAVE);
+			entry.ecx &= ~(XF_LEAF1_ECX_XSAVE | LEAF1_ECX_OSXSAVE);
 		out->entries[out->count++] = entry;
 	}
 }

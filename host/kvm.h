@@ -93,6 +93,9 @@ int xf_kvm_capability(int fd, int capability);
 
 #define XF_KVM_CPUID_MAX 256
 
+/* CPUID.1:ECX: the guest has XSAVE. */
+#define XF_LEAF1_ECX_XSAVE (1u << 26)
+
 /* struct kvm_cpuid2 with room. */
 struct xf_kvm_cpuid {
 	uint32_t count;
@@ -138,6 +141,8 @@ int xf_kvm_get_xsave(const struct xf_kvm_cpu *cpu, void *area);
 /* KVM_SET_XCRS, KVM_GET_XCRS: XCR0 alone. */
 int xf_kvm_set_xcr0(const struct xf_kvm_cpu *cpu, uint64_t xcr0);
 int xf_kvm_get_xcr0(const struct xf_kvm_cpu *cpu, uint64_t *out);
+
+#define XF_MSR_IA32_XFD 0x1c4
 
 /* KVM_SET_MSRS, KVM_GET_MSRS of one MSR. ENOENT: KVM would not take that one. */
 int xf_kvm_set_msr(const struct xf_kvm_cpu *cpu, uint32_t msr, uint64_t value);

@@ -5,30 +5,18 @@
  */
 #include <cpuid.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
 
 #include "base/scope.h"
 #include "host/host.h"
 #include "host/kvm.h"
 #include "host/probe.h"
+#include "host/probe_run.h"
 
-/* Offsets in an XSAVE area. */
-#define FCW_OFFSET 0
-#define MXCSR_OFFSET 24
-#define XSTATE_BV_OFFSET XF_LEGACY_SIZE
-#define XCOMP_BV_OFFSET (XF_LEGACY_SIZE + 8)
-#define RESERVED_OFFSET (XF_LEGACY_SIZE + 16)
 #define RESERVED_WORDS 6
-
-#define FCW_DEFAULT 0x37f
-#define MXCSR_DEFAULT 0x1f80
-
-#define MSR_IA32_XFD 0x1c4
 
 /* Every component of XCR0 that there could be. */
 #define ANY_COMPONENT (~XF_COMPACTED)
@@ -63,8 +51,16 @@ static bool refused(char why[XF_PROBE_WHY], const char *what, int error)
 	return no(why, "%s: %s", what, strerror(error));
 }
 
-static bool failed(char why[XF_PROBE_WHY], struct xf_error *err)
+/* What this process or this machine has run out of is no answer of KVM's. */
+static bool is_shortage(int error)
 {
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* Of what opens something: errno tells why. */
+static bool failed(struct asking *ask, char why[XF_PROBE_WHY], struct xf_error *err)
+{
+	ask->answers->short_of_something |= is_shortage(errno);
 	no(why, "%s", err->text);
 	xf_error_free(err);
 	return false;
@@ -108,9 +104,9 @@ static void put64(struct asking *ask, uint32_t offset, uint64_t value)
 static void compose(struct asking *ask, uint64_t xstate_bv)
 {
 	memset(ask->area, 0, sizeof(ask->area));
-	put16(ask, FCW_OFFSET, FCW_DEFAULT);
-	put32(ask, MXCSR_OFFSET, MXCSR_DEFAULT);
-	put64(ask, XSTATE_BV_OFFSET, xstate_bv);
+	put16(ask, XF_FCW_OFFSET, XF_FCW_INIT);
+	put32(ask, XF_MXCSR_OFFSET, XF_MXCSR_INIT);
+	put64(ask, XF_XSTATE_BV_OFFSET, xstate_bv);
 }
 
 static int set(const struct asking *ask, const struct xf_kvm_cpu *cpu)
@@ -126,7 +122,7 @@ static bool get(struct asking *ask, const struct xf_kvm_cpu *cpu, char why[XF_PR
 
 	if (answer)
 		return refused(why, "KVM_GET_XSAVE", answer);
-	*xstate_bv = get64(ask, XSTATE_BV_OFFSET);
+	*xstate_bv = get64(ask, XF_XSTATE_BV_OFFSET);
 	return true;
 }
 
@@ -190,7 +186,7 @@ static bool fresh_cpu(struct asking *ask, char why[XF_PROBE_WHY], struct xf_kvm_
 	struct xf_error *err = xf_kvm_create_cpu(&ask->vm, ask->next_id, out);
 
 	if (err)
-		return failed(why, err);
+		return failed(ask, why, err);
 	ask->next_id++;
 	return true;
 }
@@ -357,14 +353,14 @@ static void ask_header(struct asking *ask, char why[XF_PROBE_WHY])
 	if (!fresh_guest(ask, XF_PROBE_FULL, why, &cpu, &shown))
 		return;
 	compose(ask, XF_FPSSE);
-	put64(ask, XCOMP_BV_OFFSET, XF_COMPACTED | XF_FPSSE);
+	put64(ask, XF_XCOMP_BV_OFFSET, XF_COMPACTED | XF_FPSSE);
 	if (!taken(ask, &cpu, why, &ask->answers->takes_xcomp_bv))
 		return;
 	for (unsigned int i = 0; i < RESERVED_WORDS; i++) {
 		bool took = false;
 
 		compose(ask, XF_FPSSE);
-		put64(ask, RESERVED_OFFSET + 8 * i, 1);
+		put64(ask, XF_RESERVED_OFFSET + 8 * i, 1);
 		if (!taken(ask, &cpu, why, &took))
 			return;
 		ask->answers->reserved_taken |= (uint32_t)took << i;
@@ -387,65 +383,18 @@ static void ask_mxcsr(struct asking *ask, char why[XF_PROBE_WHY])
 		bool took = false;
 
 		compose(ask, XF_FPSSE);
-		put32(ask, MXCSR_OFFSET, 1u << i);
+		put32(ask, XF_MXCSR_OFFSET, 1u << i);
 		if (!taken(ask, &cpu, why, &took))
 			return;
 		mask |= (uint32_t)took << i;
 	}
 	compose(ask, 0);
-	put32(ask, MXCSR_OFFSET, ~mask);
+	put32(ask, XF_MXCSR_OFFSET, ~mask);
 	if (taken(ask, &cpu, why, &ask->answers->idle_mxcsr_taken))
 		ask->answers->mxcsr_mask = mask;
 }
 
 /* ---- What needs KVM_RUN ---- */
-
-/* The page that ends at 4 GiB, where a CPU begins after reset, and an instruction there. */
-#define RESET_PAGE 0xfffff000
-#define RESET_OFFSET 0xff0
-#define PAGE 4096
-#define PORT 0x80
-/* Three pages below, free for KVM_SET_TSS_ADDR. */
-#define TSS_ADDRESS 0xfffbd000
-
-/* Much more than it takes, even on an emulated CPU. */
-#define RUN_LIMIT_MS 1000
-
-static bool came_back(const struct kvm_run *run, char why[XF_PROBE_WHY])
-{
-	if (run->exit_reason == KVM_EXIT_IO && run->io.port == PORT)
-		return true;
-	return no(why, "KVM_RUN cannot run a guest's code here: exit reason %" PRIu32,
-		  run->exit_reason);
-}
-
-/* Runs nop and "out 0x80, al", which comes back to us. */
-static bool run_a_little(struct asking *ask, struct xf_kvm_cpu *cpu, char why[XF_PROBE_WHY])
-{
-	static const unsigned char code[] = { 0x90, 0xe6, PORT };
-	unsigned char *page =
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return refused(why, "mmap", errno);
-	memcpy(page + RESET_OFFSET, code, sizeof(code));
-	/* CPUs that do not need it do not mind, and the run tells if one did. */
-	xf_kvm_set_tss(&ask->vm, TSS_ADDRESS);
-
-	int answer = xf_kvm_set_memory(&ask->vm, 0, RESET_PAGE, page, PAGE);
-	bool well = answer ? refused(why, "KVM_SET_USER_MEMORY_REGION", answer) : true;
-
-	if (well) {
-		answer = xf_kvm_run(cpu, RUN_LIMIT_MS);
-		well = answer ? refused(why, "KVM_RUN", answer) : came_back(cpu->run, why);
-		/* Still running: the page is its, and KVM would wait for it to take it away. */
-		if (cpu->fd < 0)
-			return false;
-		xf_kvm_set_memory(&ask->vm, 0, RESET_PAGE, NULL, 0);
-	}
-	munmap(page, PAGE);
-	return well;
-}
 
 /* What leaks in practice: what a guest without XSAVE has in use once it has run. */
 static void ask_run(struct asking *ask, char why[XF_PROBE_WHY])
@@ -458,7 +407,7 @@ static void ask_run(struct asking *ask, char why[XF_PROBE_WHY])
 	/* It was shown more than it was to be: one with no CPUID at all may be shown less. */
 	if (shown && !show(ask, &cpu, XF_PROBE_EMPTY, why, &shown))
 		return;
-	if (run_a_little(ask, &cpu, why) && get(ask, &cpu, why, &ask->answers->after_run))
+	if (xf_probe_run(&ask->vm, &cpu, why) && get(ask, &cpu, why, &ask->answers->after_run))
 		ask->answers->run_shown = shown;
 }
 
@@ -506,7 +455,7 @@ static void ask_pkru(struct asking *ask, char why[XF_PROBE_WHY])
 	char why_no_run[XF_PROBE_WHY];
 
 	ask->answers->pkru_ran =
-		run_a_little(ask, &cpu, why_no_run) && get_pkru(ask, &cpu, why_no_run, 2);
+		xf_probe_run(&ask->vm, &cpu, why_no_run) && get_pkru(ask, &cpu, why_no_run, 2);
 }
 
 /* Tile data that IA32_XFD disarms is cleared first (6.19 and stable series of January 2026). */
@@ -522,14 +471,14 @@ static void ask_xfd(struct asking *ask, char why[XF_PROBE_WHY])
 	}
 	if (!fresh_guest(ask, XF_PROBE_FULL, why, &cpu, &shown))
 		return;
-	answer = xf_kvm_set_msr(&cpu, MSR_IA32_XFD, XF_XTILEDATA);
+	answer = xf_kvm_set_msr(&cpu, XF_MSR_IA32_XFD, XF_XTILEDATA);
 	if (answer) {
 		refused(why, "KVM_SET_MSRS of IA32_XFD", answer);
 		return;
 	}
 	if (!put_to_use(ask, &cpu, XF_FPSSE | XF_XTILEDATA, why, &used))
 		return;
-	answer = xf_kvm_set_msr(&cpu, MSR_IA32_XFD, 0);
+	answer = xf_kvm_set_msr(&cpu, XF_MSR_IA32_XFD, 0);
 	if (answer) {
 		refused(why, "KVM_SET_MSRS of IA32_XFD", answer);
 		return;
@@ -597,7 +546,7 @@ static struct xf_error *begin(struct asking *ask)
 	if (!xf_kvm_capability(ask->kvm.fd, KVM_CAP_XSAVE))
 		no(answers->why_no_vm, "this KVM has no KVM_CAP_XSAVE");
 	else if ((err = xf_kvm_create_vm(&ask->kvm, &ask->vm)))
-		failed(answers->why_no_vm, err);
+		failed(ask, answers->why_no_vm, err);
 	else
 		answers->area_size = ask->vm.area_size;
 	return NULL;
@@ -637,12 +586,26 @@ struct xf_error *xf_probe_ask(struct xf_probe_answers *out)
 	return NULL;
 }
 
+/* Not even what SET does could be learned, and the reason is not KVM's. */
+static struct xf_error *check_shortage(const struct xf_probe_answers *answers,
+				       const struct xf_host *host)
+{
+	if (!answers->short_of_something || !xf_host_lacks(host, "set"))
+		return NULL;
+	return xf_error_new(XF_ERR_IO, NULL, "%s",
+			    *answers->why_no_vm ? answers->why_no_vm : answers->why_no_guest);
+}
+
 struct xf_error *xf_host_probe(struct xf_host **out)
 {
 	XF_AUTO_FREE struct xf_probe_answers *answers = malloc(sizeof(*answers));
+	XF_AUTO(xf_scope_host) struct xf_host *host = NULL;
 
 	if (!answers)
 		return xf_error_memory();
 	XF_TRY(xf_probe_ask(answers));
-	return xf_probe_conclude(answers, out);
+	XF_TRY(xf_probe_conclude(answers, &host));
+	XF_TRY(check_shortage(answers, host));
+	*out = xf_take(host);
+	return NULL;
 }

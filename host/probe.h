@@ -53,6 +53,7 @@ struct xf_probe_answers {
 	uint32_t area_size; /* KVM_CAP_XSAVE2; 0 without a VM */
 
 	char why_no_vm[XF_PROBE_WHY];
+	bool short_of_something; /* files or memory, for a VM or a vCPU */
 
 	char why_no_guest[XF_PROBE_WHY];
 	struct xf_probe_dialogue guests[XF_PROBE_GUESTS];

@@ -156,6 +156,9 @@ struct xf_error *xf_host_open(const char *spec, struct xf_host **out);
  */
 struct xf_error *xf_host_probe(struct xf_host **out);
 
+/* Whether this key of the host's profile could not be learned. */
+bool xf_host_lacks(const struct xf_host *host, const char *key);
+
 /* The profile of a host as JSON text. Free with free(). */
 struct xf_error *xf_host_to_json(const struct xf_host *host, char **out);
 

@@ -5,9 +5,6 @@
 #include "base/scope.h"
 #include "lab/drive.h"
 
-#define MSR_IA32_XFD 0x1c4
-#define LEAF1_ECX_XSAVE (1u << 26)
-
 /* A VM is made anew after so many vCPUs: the slots of closed ones stay taken until it goes. */
 #define VM_CPUS 128
 
@@ -125,7 +122,7 @@ static void hide_leaf(struct xf_kvm_cpuid *cpuid)
 		if (entry->function == 0)
 			entry->eax = 7;
 		if (entry->function == 1)
-			entry->ecx &= ~LEAF1_ECX_XSAVE;
+			entry->ecx &= ~XF_LEAF1_ECX_XSAVE;
 	}
 }
 
@@ -185,7 +182,7 @@ static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *gues
 
 static void arm(uint64_t xfd, struct pair *pair)
 {
-	if (xf_kvm_set_msr(&pair->cpu, MSR_IA32_XFD, xfd))
+	if (xf_kvm_set_msr(&pair->cpu, XF_MSR_IA32_XFD, xfd))
 		return;
 	pair->vcpu.xfd = xfd;
 	pair->blurred |= !!(pair->fpu.in_use & xfd);

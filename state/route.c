@@ -10,9 +10,6 @@
 #include "state/judge.h"
 #include "state/state.h"
 
-/* MXCSR after reset. */
-#define MXCSR_RESET 0x1f80
-
 /* The journey as it was asked for. */
 struct plan {
 	const struct xf_host *const *hosts;
@@ -168,7 +165,7 @@ static void wipe(const struct plan *plan, const struct xf_host *to, struct trave
 	hop->arrives = (struct xf_bounds){ 0, to->kvm.host & ~not_shown(&plan->known) };
 	t->wiped = true;
 	t->judged.xcr0 = XF_X87;
-	t->judged.head.mxcsr = MXCSR_RESET;
+	t->judged.head.mxcsr = XF_MXCSR_INIT;
 }
 
 /* The VM goes on: a vCPU that was refused does so wiped. */
@@ -408,7 +405,7 @@ struct xf_error *xf_route(const struct xf_state *state, uint64_t in_use,
 	const struct xf_vcpu running = {
 		.xstate_bv.value = in_use,
 		.xcr0.value = XF_X87,
-		.mxcsr.value = MXCSR_RESET,
+		.mxcsr.value = XF_MXCSR_INIT,
 	};
 	const struct xf_vcpu *vcpus = state ? state->record.vcpus : &running;
 	size_t vcpu_count = state ? state->record.vcpu_count : 1;

@@ -124,6 +124,17 @@ for row in 'KVM_GET_API_VERSION ENOTTY this is no KVM: KVM_GET_API_VERSION: Inap
 	echo "ok $name fails with $error"
 done
 
+# What we have run out of is no answer: nothing is told as if KVM had been asked.
+for row in 'KVM_CREATE_VM EMFILE Too many open files' 'KVM_CREATE_VM ENFILE Too many open files' \
+	'KVM_CREATE_VCPU EMFILE Too many open files' 'KVM_CREATE_VCPU ENOMEM out of memory'; do
+	read -r name error why <<<"$row"
+	failing "$(first "$name")+" "$error"
+	[ "$status" = 8 ] || die "$told: status $status"
+	one_error "$why"
+	no_output
+	echo "ok $name fails with $error"
+done
+
 # A KVM of another API.
 told='probe of another API'
 strace -o "$said/trace" -e trace=ioctl -e inject=ioctl:retval=11:when=1 "$XFERRY" probe \

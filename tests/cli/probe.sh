@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xferry probe on this machine's KVM: the text and the profile say the same, the
-# profile is one that --to reads, --to local is the same host, and a static build
-# does with /dev/kvm alone.
+# profile is one that --to reads, and --to local is the same host.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq
@@ -67,26 +66,3 @@ run 4 check --json --cpu max --from ./local --to preset:linux-6.6 "$samples/leak
 diff <(jq -S .vcpus "$said/from") <(jq -S .vcpus "$said/out") || die '--from local differs'
 rm local
 echo 'ok --to local, --from local'
-
-# The only program of a file system, with neither /proc nor /sys nor libraries.
-static=${XFERRY}-static
-if [ ! -x "$static" ]; then
-	echo 'no static build here'
-elif ! unshare -m true 2>/dev/null; then
-	echo 'no file system of our own may be made here'
-else
-	mkdir -p root/dev
-	cp "$static" root/init
-	unshare -m sh -c 'touch root/dev/kvm && mount --bind /dev/kvm root/dev/kvm &&
-		exec chroot root /init probe --json' >"$said/out" 2>"$said/err" ||
-		die "static, alone: $(cat "$said/err")"
-	same_profile 'static, alone, it'
-	# As the first program it has a process number that it must not mind.
-	if unshare -mpf true 2>/dev/null; then
-		unshare -mpf sh -c 'mount --bind /dev/kvm root/dev/kvm &&
-			exec chroot root /init probe --json' >"$said/out" 2>"$said/err" ||
-			die "static, first: $(cat "$said/err")"
-		same_profile 'static, as the first program, it'
-	fi
-	echo 'ok static'
-fi

@@ -204,7 +204,7 @@ says 'bit        11 of IA32_XSS'
 says 'never in KVM'
 says 'needs      AVX'
 run 0 explain linux-6.2 preset:pve-7,-pku linux-6.1.162
-says '^preset:linux-6\.2: 6\.1 to 6\.1\.59'
+says '^preset:linux-6\.2: 5\.19\.12 to 6\.1\.59'
 says '^  saves      all that is in use, shown or not: it leaks$'
 says '^  accepts    only what the guest was shown: strict$'
 says '^  holds      x87 SSE AVX opmask ZMM_Hi256 Hi16_ZMM$'
