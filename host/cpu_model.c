@@ -75,6 +75,12 @@ static struct xf_error *find_model(const char *word, size_t len, const struct xf
 
 	for (size_t i = 0; i < xf_cpu_model_count; i++)
 		xf_nearest_try(&nearest, xf_cpu_models[i].name);
+	if (strncmp(name, "x86-64-v", 8) == 0)
+		return xf_error_new(
+			XF_ERR_USAGE, NULL,
+			"unknown CPU model \"%.*s\": a name of Proxmox VE's own; give what "
+			"'qm showcmd VMID' prints behind -cpu",
+			xf_shown_length(len), word);
 	return xf_error_new(XF_ERR_USAGE, NULL, "unknown CPU model \"%.*s\"" XF_NEAREST_FORMAT,
 			    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
 }

@@ -10,6 +10,9 @@ struct xf_host *xf_host_new(const char *name);
 /* "linux-6.2,-pku": what stands behind "preset:". */
 struct xf_error *xf_preset_open(const char *spec, struct xf_host **out);
 
+/* Whether a preset has this name. */
+bool xf_is_preset(const char *name, size_t len);
+
 /* "7.2", "10.0.13". */
 bool xf_is_version(const char *text, size_t len);
 

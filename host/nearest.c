@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "host/nearest.h"
 
@@ -49,7 +50,10 @@ void xf_nearest_try(struct xf_nearest *nearest, const char *candidate)
 	if (nearest->len > XF_WORD_MAX)
 		return;
 
-	size_t found = distance(nearest->word, nearest->len, candidate);
+	/* What a name begins with is that name cut short: "pve-8" is nearer to "pve-8-6.2" than to
+	   "pve-7". */
+	bool begins = nearest->len > 2 && strncasecmp(candidate, nearest->word, nearest->len) == 0;
+	size_t found = begins ? 0 : distance(nearest->word, nearest->len, candidate);
 
 	if (found < nearest->distance) {
 		nearest->best = candidate;

@@ -21,6 +21,15 @@ struct xf_error *xf_host_open(const char *spec, struct xf_host **out)
 	XF_AUTO_FREE char *text = NULL;
 	size_t size;
 
-	XF_TRY(xf_read_text(spec, PROFILE_MAX, &text, &size));
+	struct xf_error *err = xf_read_text(spec, PROFILE_MAX, &text, &size);
+
+	if (err && xf_is_preset(spec, strcspn(spec, ","))) {
+		xf_error_free(err);
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "%s: there is no such file; the preset is \"preset:%s\"", spec,
+				    spec);
+	}
+	if (err)
+		return err;
 	return xf_profile_parse(spec, text, size, out);
 }

@@ -126,17 +126,30 @@ static struct xf_error *unknown_preset(const char *name, size_t len)
 			    xf_shown_length(len), name, XF_NEAREST_ARGS(&nearest), all);
 }
 
-static struct xf_error *find_preset(const char *name, size_t len, const struct preset **out)
+static const struct preset *preset_named(const char *name, size_t len)
 {
 	for (size_t i = 0; i < PRESETS; i++) {
 		const char *known = presets[i].shown.name;
 
-		if (strlen(known) == len && memcmp(known, name, len) == 0) {
-			*out = &presets[i];
-			return NULL;
-		}
+		if (strlen(known) == len && memcmp(known, name, len) == 0)
+			return &presets[i];
 	}
-	return unknown_preset(name, len);
+	return NULL;
+}
+
+bool xf_is_preset(const char *name, size_t len)
+{
+	return preset_named(name, len);
+}
+
+static struct xf_error *find_preset(const char *name, size_t len, const struct preset **out)
+{
+	const struct preset *found = preset_named(name, len);
+
+	if (!found)
+		return unknown_preset(name, len);
+	*out = found;
+	return NULL;
 }
 
 static struct xf_error *remove_components(struct xf_kvm *kvm, uint64_t mask, const char *word,

@@ -70,6 +70,7 @@ fails 16 "$only_one" check --cpuid profile --exposed 0x3 vm
 fails 16 "$only_one" fix --cpu qemu64 --cpuid profile --exposed 0x3 --in-place vm
 fails 16 '--from explains --cpu host or max and needs it' check --from preset:linux-6.6 vm
 fails 16 '--from explains --cpu host or max' check --exposed 3 --from preset:linux-6.6 vm
+fails 16 "unknown CPU model \"x86-64-v2-AES\": .*'qm showcmd VMID'" check --cpu x86-64-v2-AES vm
 fails 16 'unknown CPU model "qemu65"; the nearest name is "qemu64"' check --cpu qemu65 vm
 fails 16 'unknown CPU model ""' check --cpu '' vm
 fails 16 'unknown CPU feature "avz"' check --cpu qemu64,+avz vm
