@@ -6,6 +6,10 @@ class LabError(Exception):
     """Nothing wrong with the rule: the lab itself could not do what was asked."""
 
 
+class Unknown(LabError):
+    """What was asked for has no name here: a usage error where a person asked."""
+
+
 class Gone(LabError):
     """An index names what cannot be had: it may be out of date."""
 

@@ -7,7 +7,7 @@ import tomllib
 
 from pathlib import Path
 
-from lab.errors import LabError
+from lab.errors import LabError, Unknown
 
 TREE = Path(__file__).resolve().parent.parent
 FILE = TREE / 'lab' / 'kernels.toml'
@@ -80,7 +80,7 @@ class Matrix:
     @staticmethod
     def _named(table, what, name):
         if name not in table:
-            raise LabError(f'unknown {what} "{name}"; there are: {" ".join(table)}')
+            raise Unknown(f'unknown {what} "{name}"; there are: {" ".join(table)}')
         return table[name]
 
 

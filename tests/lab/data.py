@@ -112,13 +112,13 @@ class Command(Place):
     """The command line."""
 
     def test_unknown_kernel(self):
-        self.refused('unknown kernel "nosuch"; there are: fixed', 'run', 'nosuch')
+        self.refused('unknown kernel "nosuch"; there are: fixed', 'run', 'nosuch', status=16)
 
     def test_unknown_cpu(self):
-        self.refused('unknown CPU "nosuch"; there are: pku', 'run', 'fixed/nosuch')
+        self.refused('unknown CPU "nosuch"; there are: pku', 'run', 'fixed/nosuch', status=16)
 
     def test_unknown_group(self):
-        self.refused('unknown group "nosuch"; there are: default', 'run', '--group', 'nosuch')
+        self.refused('unknown group "nosuch"; there are: default', 'run', '--group', 'nosuch', status=16)
 
     def test_usage(self):
         for words in (['--nosuch'], ['nosuch'], ['run', '--states', '0'],
