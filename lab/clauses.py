@@ -23,38 +23,44 @@ def _put_together(records):
 
 
 def columns(records):
-    """(kernels' names, {clause: (verdict, why)}) of each column, in the records' order."""
-    cells = {}
+    """(kernels as (name, version), {clause: (verdict, why)}) of each column, in order."""
+    kernels = {}
     for record in records:
-        bare = record['cpu'] == WITHOUT_XSAVE
-        cells.setdefault((bare, record['kernel']), []).append(record)
+        kernels.setdefault(record['kernel'], []).append(record)
     found = []
-    for (bare, kernel), own in sorted(cells.items(), key=lambda item: item[0][0]):
-        name = f'{kernel} ({own[0]["version"]})' + (' without XSAVE' if bare else '')
+    for kernel, own in kernels.items():
         verdicts = _put_together(own)
         for names, known in found:
             if known == verdicts:
-                names.append(name)
+                names.append((kernel, own[0]['version']))
                 break
         else:
-            found.append(([name], verdicts))
+            found.append(([(kernel, own[0]['version'])], verdicts))
     return found
+
+
+def _table(records, where):
+    """A table of clauses and behaviours, and what each behaviour is."""
+    made = columns(records)
+    lines = ['| clause | ' + ' | '.join(names[0][0] for names, _ in made) + ' |',
+             '|---' * (len(made) + 1) + '|']
+    for clause in made[0][1]:
+        row = ' | '.join(SHOWN[verdicts[clause][0]] for _, verdicts in made)
+        lines.append(f'| {clause} | {row} |')
+    lines.append('')
+    for names, verdicts in made:
+        lines.append(f'- **{names[0][0]}**{where}: '
+                     + ', '.join(f'{name} ({version})' for name, version in names) + '.')
+        broken = [f'{clause}: {why}' for clause, (verdict, why) in verdicts.items()
+                  if verdict == 'broken']
+        if broken:
+            lines[-1] += ' ' + '; '.join(broken) + '.'
+    return '\n'.join(lines) + '\n'
 
 
 def table(records):
     """The made part of docs/contract.md."""
-    made = columns(records)
-    clauses = list(made[0][1])
-    lines = ['| clause | ' + ' | '.join(str(i + 1) for i in range(len(made))) + ' |',
-             '|---' * (len(made) + 1) + '|']
-    for clause in clauses:
-        row = ' | '.join(SHOWN[verdicts[clause][0]] for _, verdicts in made)
-        lines.append(f'| {clause} | {row} |')
-    lines.append('')
-    for i, (names, verdicts) in enumerate(made):
-        lines.append(f'{i + 1}. {", ".join(names)}')
-        broken = [f'{clause}: {why}' for clause, (verdict, why) in verdicts.items()
-                  if verdict == 'broken']
-        if broken:
-            lines[-1] += '. ' + '; '.join(broken) + '.'
-    return '\n'.join(lines) + '\n'
+    with_xsave = [one for one in records if one['cpu'] != WITHOUT_XSAVE]
+    without = [one for one in records if one['cpu'] == WITHOUT_XSAVE]
+    return (_table(with_xsave, '') + '\nOn a CPU without XSAVE:\n\n'
+            + _table(without, ' without XSAVE'))
