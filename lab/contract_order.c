@@ -4,8 +4,6 @@
 
 #include "lab/contract.h"
 
-#define LEAF1_ECX_XSAVE ((uint32_t)1 << 26)
-
 CLAUSE(C1)
 {
 	NEEDS(can_hide(bench), NOTHING_SUPERFLUOUS);
@@ -62,7 +60,7 @@ CLAUSE(C4)
 	hidden = bench->guest[GUEST_ALL];
 	for (uint32_t i = 0; i < hidden.count; i++)
 		if (hidden.entries[i].function == 1)
-			hidden.entries[i].ecx &= ~LEAF1_ECX_XSAVE;
+			hidden.entries[i].ecx &= ~XF_LEAF1_ECX_XSAVE;
 	EXPECT(xf_kvm_set_cpuid(&cpu, &hidden) == 0, "KVM_SET_CPUID2 failed");
 	EXPECT(load(bench, &cpu, bench->host) == 0, "SET refuses what leaf 0xD shows");
 	EXPECT(xf_kvm_get_xsave(&cpu, area.bytes) == 0, "GET failed");
