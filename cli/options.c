@@ -23,7 +23,7 @@ static const struct {
 	{ 'o', "output", "FILE", "write a repaired copy" },
 	{ 'i', "in-place", NULL, "repair the file itself, behind an undo file" },
 	{ 'u', "undo-file", "FILE", "the undo file's name (STATE.xfundo)" },
-	{ 'j', "json", NULL, "one JSON object a file" },
+	{ 'j', "json", NULL, "JSON in place of text; one object a state" },
 	{ 'h', "help", NULL, "this text" },
 };
 

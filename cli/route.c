@@ -116,7 +116,8 @@ static unsigned int run_route(const struct verb *verb, int argc, char **argv)
 const struct verb verb_route = {
 	.name = "route",
 	.arguments = "STATE | MASK [GUEST] HOST HOST… [--json]",
-	.summary = "Predict a journey over several hosts, hop by hop.",
+	.summary =
+		"Predict a journey over several hosts, hop by hop; the first has saved the STATE.",
 	.options = "cdefj",
 	.run = run_route,
 };

@@ -495,6 +495,10 @@ static void print_verdict(const struct trip *trip)
 			       hop_of(journey, journey->as_saved, journey->outcome));
 		print_repaired_verdict(trip);
 		print_remedies(trip);
+		if (journey->unexpected)
+			puts("  - HOST 1 would not have saved this: see whether the state comes "
+			     "from there,\n"
+			     "    and whether what tells of the guest is this guest's");
 	}
 	if (finding)
 		printf("  'xferry explain %s' tells more.\n", finding->problem->code);
