@@ -196,7 +196,9 @@ static void print_leak_note(const struct trip *trip, size_t n)
 	if (kvm->get == XF_GET_LEAKS && !state_is_known)
 		puts("  note    this KVM leaks: what the host itself has in use is saved too");
 	else if (kvm->shows_all && !state_is_known)
-		puts("  note    this KVM shows its guests all that it holds, and so saves it too");
+		puts("  note    this KVM shows its guests all that it holds: what else a guest has "
+		     "in use\n"
+		     "          there is saved with it");
 	else if (kvm->shows_all)
 		puts("  note    this KVM shows its guests all that it holds");
 	else if (kvm->unknown & XF_UNKNOWN_SHOWS_ALL)
