@@ -156,13 +156,18 @@ static struct tally tally;
 static struct xf_error *open_host(const struct options *options, struct xf_host **out)
 {
 	XF_AUTO(xf_scope_host) struct xf_host *host = NULL;
+	struct xf_host *assumed = NULL;
 
 	XF_TRY(xf_host_open(options->profile, &host));
-	if (!options->assume_count) {
-		*out = xf_take(host);
-		return NULL;
+	if (options->assume_count) {
+		XF_TRY(assume(host, options->assume, options->assume_count, &assumed));
+		xf_host_free(host);
+		host = assumed;
 	}
-	return assume(host, options->assume, options->assume_count, out);
+	/* What each guest was shown is read back here: the model need not guess it. */
+	host->kvm.shows_all = false;
+	*out = xf_take(host);
+	return NULL;
 }
 
 static struct xf_error *differ(const struct options *options, const struct xf_host *host)
