@@ -2,8 +2,6 @@
 #include "core/vcpu.h"
 #include "core/bytes.h"
 
-#define XSTATE_BV_OFFSET XF_LEGACY_SIZE
-
 /* MXCSR and MXCSR_MASK, which the kernel copies together. */
 #define MXCSR_PAIR 8
 
@@ -124,7 +122,7 @@ void xf_kvm_fpu_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
 		copy(to, fpu->area, 0, XF_LEGACY_SIZE);
 	else
 		give_legacy(to, fpu->area, shown, kvm->mxcsr_mask);
-	xf_put_le64(to + XSTATE_BV_OFFSET, shown);
+	xf_put_le64(to + XF_XSTATE_BV_OFFSET, shown);
 	xf_for_each_bit (bit, shown & ~(XF_FPSSE | XF_PKRU))
 		copy_component(fpu, to, fpu->area, bit);
 	/* Four bytes, however much room the host has for it. */

@@ -58,18 +58,18 @@ uint64_t area_xstate_bv(const struct area *area)
 {
 	uint64_t xstate_bv;
 
-	memcpy(&xstate_bv, area->bytes + XF_LEGACY_SIZE, sizeof(xstate_bv));
+	memcpy(&xstate_bv, area->bytes + XF_XSTATE_BV_OFFSET, sizeof(xstate_bv));
 	return xstate_bv;
 }
 
 void area_set_xstate_bv(struct area *area, uint64_t xstate_bv)
 {
-	memcpy(area->bytes + XF_LEGACY_SIZE, &xstate_bv, sizeof(xstate_bv));
+	memcpy(area->bytes + XF_XSTATE_BV_OFFSET, &xstate_bv, sizeof(xstate_bv));
 }
 
 static void area_set_fcw(struct area *area, uint16_t fcw)
 {
-	memcpy(area->bytes, &fcw, sizeof(fcw));
+	memcpy(area->bytes + XF_FCW_OFFSET, &fcw, sizeof(fcw));
 }
 
 uint32_t area_mxcsr(const struct area *area)

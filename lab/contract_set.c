@@ -7,8 +7,6 @@
 
 #include "lab/contract.h"
 
-#define XCOMP_BV_OFFSET (XF_LEGACY_SIZE + 8)
-#define RESERVED_OFFSET (XF_LEGACY_SIZE + 16)
 #define PAGE 4096
 #define PKRU_VALUE 0x55555554u
 
@@ -79,13 +77,13 @@ static bool refuses_bytes(struct bench *bench, uint32_t offset, uint32_t count)
 
 CLAUSE(S3)
 {
-	EXPECT(refuses_bytes(bench, XCOMP_BV_OFFSET, 8), "XCOMP_BV is not looked at");
+	EXPECT(refuses_bytes(bench, XF_XCOMP_BV_OFFSET, 8), "XCOMP_BV is not looked at");
 	return VERDICT_HOLDS;
 }
 
 CLAUSE(S4)
 {
-	EXPECT(refuses_bytes(bench, RESERVED_OFFSET, 48), "reserved bytes are not looked at");
+	EXPECT(refuses_bytes(bench, XF_RESERVED_OFFSET, 48), "reserved bytes are not looked at");
 	return VERDICT_HOLDS;
 }
 

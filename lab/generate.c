@@ -5,9 +5,6 @@
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
-#define XSTATE_BV_OFFSET XF_LEGACY_SIZE
-#define XCOMP_BV_OFFSET (XF_LEGACY_SIZE + 8)
-#define RESERVED_OFFSET (XF_LEGACY_SIZE + 16)
 #define RESERVED_SIZE 48
 
 /* Half of a run's states are odd, the other half take the subsets in turn. */
@@ -206,7 +203,7 @@ static uint32_t sound_mxcsr(struct generate *g)
 static void put_header(unsigned char *area, uint64_t xstate_bv)
 {
 	memset(area + XF_LEGACY_SIZE, 0, XF_HEADER_SIZE);
-	put(area + XSTATE_BV_OFFSET, xstate_bv, 8);
+	put(area + XF_XSTATE_BV_OFFSET, xstate_bv, 8);
 }
 
 static void flip_mxcsr(unsigned char *area, unsigned int position)
@@ -227,30 +224,30 @@ static void make_odd(struct generate *g, unsigned char *area, enum oddity oddity
 		     unsigned int position)
 {
 	uint64_t host = g->host->components;
-	uint64_t xstate_bv = get64(area + XSTATE_BV_OFFSET);
+	uint64_t xstate_bv = get64(area + XF_XSTATE_BV_OFFSET);
 
 	switch (oddity) {
 	case ODD_XCOMP_BIT:
-		put(area + XCOMP_BV_OFFSET, UINT64_C(1) << position, 8);
+		put(area + XF_XCOMP_BV_OFFSET, UINT64_C(1) << position, 8);
 		break;
 	case ODD_COMPACTED:
-		put(area + XCOMP_BV_OFFSET, XF_COMPACTED | host, 8);
+		put(area + XF_XCOMP_BV_OFFSET, XF_COMPACTED | host, 8);
 		break;
 	case ODD_RESERVED_BYTE:
-		area[RESERVED_OFFSET + position % RESERVED_SIZE] =
+		area[XF_RESERVED_OFFSET + position % RESERVED_SIZE] =
 			(unsigned char)(1 + below(g, 255));
 		break;
 	case ODD_RESERVED:
-		memset(area + RESERVED_OFFSET, (int)(1 + below(g, 255)), RESERVED_SIZE);
+		memset(area + XF_RESERVED_OFFSET, (int)(1 + below(g, 255)), RESERVED_SIZE);
 		break;
 	case ODD_XSTATE_BIT:
-		put(area + XSTATE_BV_OFFSET, xstate_bv ^ UINT64_C(1) << position, 8);
+		put(area + XF_XSTATE_BV_OFFSET, xstate_bv ^ UINT64_C(1) << position, 8);
 		break;
 	case ODD_XSTATE:
-		put(area + XSTATE_BV_OFFSET, below(g, 4) ? any(g) : UINT64_MAX, 8);
+		put(area + XF_XSTATE_BV_OFFSET, below(g, 4) ? any(g) : UINT64_MAX, 8);
 		break;
 	case ODD_MXCSR_UNUSED:
-		put(area + XSTATE_BV_OFFSET, xstate_bv & ~(XF_FPSSE | XF_AVX), 8);
+		put(area + XF_XSTATE_BV_OFFSET, xstate_bv & ~(XF_FPSSE | XF_AVX), 8);
 		flip_mxcsr(area, position);
 		break;
 	case ODD_MXCSR_BIT:
@@ -260,7 +257,7 @@ static void make_odd(struct generate *g, unsigned char *area, enum oddity oddity
 		put(area + XF_MXCSR_OFFSET, any(g), 4);
 		break;
 	case ODD_NO_PKRU:
-		put(area + XSTATE_BV_OFFSET, host & ~XF_PKRU, 8);
+		put(area + XF_XSTATE_BV_OFFSET, host & ~XF_PKRU, 8);
 		break;
 	default:
 		plain_data(g, area);
