@@ -22,7 +22,6 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -94,10 +93,7 @@ def wanted_journeys(journeys, stories, names):
 
 def said_by(*command):
     """What a command prints; an error if it does not succeed."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise LabError(f'{command[0]}: {error.strerror}') from error
+    done = process.ask(command)
     if done.returncode:
         raise LabError(f'{" ".join(command)}: {done.stderr.strip() or "failed"}')
     return done.stdout.strip()

@@ -9,7 +9,6 @@ port, whose other end is here.
 import json
 import pathlib
 import socket
-import subprocess
 import sys
 import time
 
@@ -17,6 +16,7 @@ TREE = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TREE / 'tests' / 'qemu')]
 
 from qmp import LineReader, Monitor, QmpError, one_line  # noqa: E402, F401
+from lab import process  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.initramfs import Archive  # noqa: E402
 from lab.machine import END, Machine  # noqa: E402
@@ -34,10 +34,7 @@ def compile_agent(place):
     path = pathlib.Path(place, 'agent')
     command = ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-Os',
                '-static', '-o', str(path), str(AGENT)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise LabError(f'gcc: {error.strerror}') from error
+    done = process.ask(command)
     if done.returncode:
         raise LabError(f'{AGENT.name}: gcc: {done.stderr.strip()}')
     return path

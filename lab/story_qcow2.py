@@ -8,8 +8,8 @@ no encryption, no extended L2 entries, no backing file. Anything else is refused
 import dataclasses
 import pathlib
 import struct
-import subprocess
 
+from lab import process
 from lab.errors import LabError
 
 MAGIC, OFFSET_MASK, COMPRESSED = 0x514649fb, (1 << 56) - 512, 1 << 62
@@ -131,9 +131,6 @@ def check_image(path):
 
 
 def _qemu_img(*args):
-    try:
-        done = subprocess.run(['qemu-img', *args], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise LabError(f'qemu-img: {error.strerror}') from error
+    done = process.ask(['qemu-img', *args])
     if done.returncode:
         raise LabError(f'qemu-img {args[0]}: {(done.stderr or done.stdout).strip()}')
