@@ -150,13 +150,18 @@ void guard_closefrom(int first)
 
 /* ---- File descriptors that come ---- */
 
-/* Makes `to` what `fd` is known as. */
+/* Makes `to` what `fd` is known as, or unknown where that is no vCPU. */
 static void also(int to, int fd)
 {
-	struct xf_record *record = to >= 0 && xf_table_has(fd) ? xf_table_get(fd) : NULL;
-
-	if (!record)
+	if (to < 0 || !(xf_table_has(fd) || xf_table_has(to)))
 		return;
+
+	struct xf_record *record = xf_table_get(fd);
+
+	if (!record) {
+		xf_table_forget((unsigned int)to, (unsigned int)to);
+		return;
+	}
 	(void)xf_table_set(to, record);
 	xf_table_put(record);
 }
