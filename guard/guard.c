@@ -12,7 +12,6 @@
 #include <linux/close_range.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "guard/log.h"
 #include "guard/next.h"
@@ -151,18 +150,19 @@ void guard_closefrom(int first)
 
 /* ---- File descriptors that come ---- */
 
-/*
- * Makes `to` what `fd` is known as. Not in a process that shares this memory but not the
- * fds (vfork): there `to` may be another vCPU of the parent's.
- */
+/* Makes `to` what `fd` is known as, or unknown where that is no vCPU. */
 static void also(int to, int fd)
 {
-	struct xf_record *record = to >= 0 && xf_table_has(fd) ? xf_table_get(fd) : NULL;
-
-	if (!record)
+	if (to < 0 || !(xf_table_has(fd) || xf_table_has(to)))
 		return;
-	if (record->maker == getpid())
-		(void)xf_table_set(to, record);
+
+	struct xf_record *record = xf_table_get(fd);
+
+	if (!record) {
+		xf_table_forget((unsigned int)to, (unsigned int)to);
+		return;
+	}
+	(void)xf_table_set(to, record);
 	xf_table_put(record);
 }
 
