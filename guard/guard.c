@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "guard/log.h"
 #include "guard/next.h"
@@ -150,7 +151,10 @@ void guard_closefrom(int first)
 
 /* ---- File descriptors that come ---- */
 
-/* Makes `to` what `fd` is known as, or unknown where that is no vCPU. */
+/*
+ * Makes `to` what `fd` is known as, or unknown where that is no vCPU. Not in a process that
+ * shares this memory but not the fds (vfork): there `to` may be another vCPU of the parent's.
+ */
 static void also(int to, int fd)
 {
 	if (to < 0 || !(xf_table_has(fd) || xf_table_has(to)))
@@ -162,7 +166,8 @@ static void also(int to, int fd)
 		xf_table_forget((unsigned int)to, (unsigned int)to);
 		return;
 	}
-	(void)xf_table_set(to, record);
+	if (record->maker == getpid())
+		(void)xf_table_set(to, record);
 	xf_table_put(record);
 }
 
