@@ -153,7 +153,12 @@ static __attribute__((noinline)) bool read_back(int fd, struct xf_guest *out)
 	/* Kernels up to 6.2 fill in the entries and leave the count as it was. */
 	memset(&cpuid, 0, sizeof(cpuid));
 	cpuid.count = XF_KVM_CPUID_MAX;
-	if (XF_NEXT(ioctl)(fd, KVM_GET_CPUID2, &cpuid) < 0)
+
+	int error = errno;
+	int answer = XF_NEXT(ioctl)(fd, KVM_GET_CPUID2, &cpuid);
+
+	errno = error;
+	if (answer < 0)
 		return false;
 	*out = guest_of(cpuid.entries, cpuid.count);
 	return true;
@@ -229,7 +234,8 @@ static bool read_xstate_bv(struct xf_record *record, const unsigned char *area, 
 {
 	uintptr_t known = atomic_load_explicit(&record->readable, memory_order_relaxed);
 
-	if ((uintptr_t)area != known) {
+	/* 0: none is known as yet. */
+	if (!known || (uintptr_t)area != known) {
 		if (!xf_is_readable(area + XF_XSTATE_BV_OFFSET, sizeof(*out)))
 			return false;
 		atomic_store_explicit(&record->readable, (uintptr_t)area, memory_order_relaxed);
@@ -273,7 +279,7 @@ static bool holds(size_t size, uint64_t xstate_bv)
 
 	if (!(xstate_bv & MAKES_LARGE))
 		return true;
-	return host_layout(xstate_bv, &layout) &&
+	return host_layout(xstate_bv, &layout) && !(xstate_bv & ~xf_layout_components(&layout)) &&
 	       xf_layout_standard_size(&layout, xstate_bv) <= size;
 }
 
@@ -310,19 +316,15 @@ static int set_without(struct xf_record *record, int fd, unsigned long request, 
 int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, void *argument)
 {
 	struct xf_found found = { .set = true };
-	int error = errno;
 
 	if (atomic_load_explicit(&record->keep, memory_order_relaxed) == NOTHING_KNOWN ||
 	    !read_xstate_bv(record, argument, &found.xstate_bv) ||
-	    is_clean(record, found.xstate_bv) || !find(record, fd, &found)) {
-		errno = error;
+	    is_clean(record, found.xstate_bv) || !find(record, fd, &found))
 		return XF_NEXT(ioctl)(fd, request, argument);
-	}
-	errno = error;
 
 	int answer = set_without(record, fd, request, argument, &found);
+	int error = errno;
 
-	error = errno;
 	found.error = answer < 0 ? error : 0;
 	xf_report_found(record, &found);
 	errno = error;
