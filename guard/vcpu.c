@@ -217,7 +217,7 @@ static bool host_layout(uint64_t mask, struct xf_layout *out)
 {
 	struct xf_cpuid_regs sub[XF_BITS] = { { 0 } };
 
-	if (__get_cpuid_max(0, NULL) < LEAF_XSAVE)
+	if ((unsigned int)__get_cpuid_max(0, NULL) < LEAF_XSAVE)
 		return false;
 	xf_for_each_bit (bit, mask & ~XF_FPSSE) {
 		struct xf_cpuid_regs *regs = &sub[bit.n];
