@@ -217,7 +217,7 @@ static bool host_layout(uint64_t mask, struct xf_layout *out)
 {
 	struct xf_cpuid_regs sub[XF_BITS] = { { 0 } };
 
-	if (__get_cpuid_max(0, NULL) < LEAF_XSAVE)
+	if ((unsigned int)__get_cpuid_max(0, NULL) < LEAF_XSAVE)
 		return false;
 	xf_for_each_bit (bit, mask & ~XF_FPSSE) {
 		struct xf_cpuid_regs *regs = &sub[bit.n];
@@ -311,6 +311,18 @@ static int set_without(struct xf_record *record, int fd, unsigned long request, 
 	if (atomic_load(&record->flags) & LARGE)
 		return set_large_copy(fd, request, area, size, found);
 	return set_copy(fd, request, area, found);
+}
+
+bool xf_vcpu_sets_nothing(int fd, const void *area)
+{
+	struct xf_record *record = xf_table_peek(fd);
+
+	if (!record || atomic_load_explicit(&record->keep, memory_order_relaxed) == NOTHING_KNOWN)
+		return true;
+	if (!area ||
+	    (uintptr_t)area != atomic_load_explicit(&record->readable, memory_order_relaxed))
+		return false;
+	return is_clean(record, xf_get_le64((const unsigned char *)area + XF_XSTATE_BV_OFFSET));
 }
 
 int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, void *argument)

@@ -409,7 +409,7 @@ static struct xf_extent avx_extent(void)
 {
 	unsigned int size, offset, ecx, edx;
 
-	if (__get_cpuid_max(0, NULL) < 0xd)
+	if ((unsigned int)__get_cpuid_max(0, NULL) < 0xd)
 		return (struct xf_extent){ 0 };
 	__cpuid_count(0xd, 2, size, offset, ecx, edx);
 	return (struct xf_extent){ .offset = offset, .size = size };
