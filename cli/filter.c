@@ -136,7 +136,7 @@ static unsigned int write_json(const struct passage *passage, const struct xf_er
 	const struct xf_error *why = error_of(passage, err);
 	struct json_object *flow = json_object_new_object();
 	struct json_object *object =
-		why ? json_error("-", why)
+		why ? json_error("standard input", why)
 		    : json_report(filtered->state, &passage->request, filtered->report);
 
 	json_object_object_add(
