@@ -339,7 +339,9 @@ static void test_commands(void **unused)
 	assert_command_stops(4, 0, "postcopy-ram");
 	assert_command_stops(5, 0, "postcopy-ram");
 	assert_command_stops(7, 4, "postcopy-ram");
-	assert_command_stops(10, 0, "COLO");
+	assert_command_stops(8, 0, "COLO");
+	assert_command_stops(9, 0, "postcopy-ram");
+	assert_command_stops(10, 0, "postcopy-ram");
 }
 
 /* What follows RAM is not let go by a command in between. */
