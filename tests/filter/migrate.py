@@ -145,25 +145,42 @@ def repaired_at_the_target(bench):
     require(bench.status() == REPAIRED, bench.said())
 
 
-def refused_behind_ram(bench):
-    """The source has sent all, and says completed; the target gets no devices and gives up.
-
-    The guest is not lost: it goes on at the source.
-    """
-    with bench.tcg() as source, bench.tcg('-incoming', 'defer') as target:
-        target.cmd('migrate-incoming', uri=f'exec:cat {bench.wire}')
-        refusing = bench.filter('--cpu qemu64', '--max-tail 1K')
-        source.cmd('migrate', uri=f'exec:{refusing} >{bench.wire}')
-        require(wait_migrated(source) == 'completed', 'the source has failed')
-        try:
-            loaded = wait_migrated(target)
-        except QmpError:
-            loaded = 'failed'  # a QEMU that cannot load exits
-        require(loaded == 'failed', 'the target has loaded it')
-        require(bench.status() == 64, bench.said())
+def hold_refused(bench, source, target, options, status):
+    """The filter stops before the devices. The target cannot load that, the guest is not lost."""
+    target.cmd('migrate-incoming', uri=f'exec:cat {bench.wire}')
+    source.cmd('migrate', uri=f'exec:{bench.filter(*options)} >{bench.wire}')
+    ended = wait_migrated(source)
+    try:
+        loaded = wait_migrated(target)
+    except QmpError:
+        loaded = 'failed'  # a QEMU that cannot load exits
+    require(loaded == 'failed', 'the target has loaded it')
+    require(bench.status() == status, bench.said())
+    if ended == 'completed':
         require(state_of(source) == 'postmigrate', state_of(source))
         source.cmd('cont')
-        require(state_of(source) == 'running', state_of(source))
+    require(state_of(source) == 'running', state_of(source))
+    return ended
+
+
+def refused_behind_ram(bench):
+    """The filter stops in the midst of the devices: whether the source notices is chance."""
+    with bench.tcg() as source, bench.tcg('-incoming', 'defer') as target:
+        hold_refused(bench, source, target, ['--cpu qemu64', '--max-tail 1K'], 64)
+
+
+def refused_by_target(bench):
+    """All has come when it is seen what it is: the source says that it is completed."""
+    leaky, profile = bench.place / 'leaky', bench.place / 'profile.json'
+    profile.write_text('{"schema": 1, "supported": "0x3", "set": "host"}')
+    subprocess.run([bench.xferry, 'fix', '--cpu', 'qemu64', '--only', 'pkru', '-o', leaky,
+                    bench.samples / 'leaky-pc-qemu64.qevm'], check=False,
+                   stdout=subprocess.DEVNULL)
+    with bench.kvm('-incoming', 'defer') as source, bench.kvm('-incoming', 'defer') as target:
+        source.cmd('migrate-incoming', uri=f'exec:cat {leaky}')
+        require(wait_migrated(source) == 'completed', 'the sample was not loaded')
+        ended = hold_refused(bench, source, target, [f'--to {profile}'], 4)
+        require(ended == 'completed', 'the source has failed')
 
 
 def ended_early(bench):
@@ -192,9 +209,9 @@ def refused_capabilities(bench):
         require(f"'{capability}'" in bench.said(), bench.said())
 
 
-CASES = [live, repaired, repaired_at_the_target, refused_behind_ram, ended_early,
-         refused_capabilities]
-NEED_KVM = [repaired, repaired_at_the_target]
+CASES = [live, repaired, repaired_at_the_target, refused_behind_ram, refused_by_target,
+         ended_early, refused_capabilities]
+NEED_KVM = [repaired, repaired_at_the_target, refused_by_target]
 
 
 def main():
