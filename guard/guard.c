@@ -101,6 +101,8 @@ static __attribute__((noinline)) int kvm_ioctl(int fd, unsigned long request, vo
 	case KVM_SET_CPUID:
 		return on_vcpu(xf_vcpu_set_cpuid, fd, request, argument);
 	case KVM_SET_XSAVE:
+		if (xf_vcpu_sets_nothing(fd, argument))
+			return XF_NEXT(ioctl)(fd, request, argument);
 		return on_vcpu(xf_vcpu_set_xsave, fd, request, argument);
 	case KVM_GET_XSAVE:
 	case (uint32_t)KVM_GET_XSAVE2:
@@ -150,13 +152,18 @@ void guard_closefrom(int first)
 
 /* ---- File descriptors that come ---- */
 
-/* Makes `to` what `fd` is known as. */
+/* Makes `to` what `fd` is known as, or unknown where that is no vCPU. */
 static void also(int to, int fd)
 {
-	struct xf_record *record = to >= 0 && xf_table_has(fd) ? xf_table_get(fd) : NULL;
-
-	if (!record)
+	if (to < 0 || !(xf_table_has(fd) || xf_table_has(to)))
 		return;
+
+	struct xf_record *record = xf_table_get(fd);
+
+	if (!record) {
+		xf_table_forget((unsigned int)to, (unsigned int)to);
+		return;
+	}
 	(void)xf_table_set(to, record);
 	xf_table_put(record);
 }

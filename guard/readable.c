@@ -18,7 +18,12 @@
 
 static bool word_is_readable(uintptr_t at)
 {
-	return syscall(SYS_rt_sigprocmask, NO_HOW, at, NULL, SIGNALS_SIZE) < 0 && errno == EINVAL;
+	int error = errno;
+	bool readable =
+		syscall(SYS_rt_sigprocmask, NO_HOW, at, NULL, SIGNALS_SIZE) < 0 && errno == EINVAL;
+
+	errno = error;
+	return readable;
 }
 
 bool xf_is_readable(const void *memory, size_t size)

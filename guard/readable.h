@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the `size` bytes at `memory` can be read, at least 8. Changes errno. */
+/* Whether the `size` bytes at `memory` can be read, at least 8. errno stays as it is. */
 bool xf_is_readable(const void *memory, size_t size);
 
 #endif

@@ -55,6 +55,8 @@ void xf_vcpu_created(int fd, uint32_t vcpu)
 
 	xf_report_settings();
 	if (!record) {
+		/* Whatever had the number before was closed where nobody could see it. */
+		xf_table_forget((unsigned int)fd, (unsigned int)fd);
 		xf_report_unseen(vcpu, "too many vCPUs in this process");
 	} else {
 		if (!xf_table_set(fd, record))
@@ -95,8 +97,9 @@ static uint64_t keep_of(struct xf_guest guest)
 
 static void note_size(struct xf_record *record, uint64_t keep)
 {
-	if (keep & MAKES_LARGE)
-		atomic_fetch_or(&record->flags, LARGE);
+	/* What was seen to be readable was so for the smaller size. */
+	if (keep & MAKES_LARGE && !(atomic_fetch_or(&record->flags, LARGE) & LARGE))
+		atomic_store(&record->whole, 0);
 }
 
 static void learn(struct xf_record *record, struct xf_guest guest)
@@ -135,7 +138,11 @@ int xf_vcpu_set_cpuid2(struct xf_record *record, int fd, unsigned long request, 
 /* The old call, which has no sub-leaves: what is shown by it is not known. */
 int xf_vcpu_set_cpuid(struct xf_record *record, int fd, unsigned long request, void *argument)
 {
-	return set_cpuid(record, fd, request, argument);
+	int answer = set_cpuid(record, fd, request, argument);
+
+	if (answer >= 0)
+		note_size(record, NOTHING_KNOWN);
+	return answer;
 }
 
 /* What the guest really sees. A function of its own, for its 10 KiB of stack. */
@@ -146,7 +153,12 @@ static __attribute__((noinline)) bool read_back(int fd, struct xf_guest *out)
 	/* Kernels up to 6.2 fill in the entries and leave the count as it was. */
 	memset(&cpuid, 0, sizeof(cpuid));
 	cpuid.count = XF_KVM_CPUID_MAX;
-	if (XF_NEXT(ioctl)(fd, KVM_GET_CPUID2, &cpuid) < 0)
+
+	int error = errno;
+	int answer = XF_NEXT(ioctl)(fd, KVM_GET_CPUID2, &cpuid);
+
+	errno = error;
+	if (answer < 0)
 		return false;
 	*out = guest_of(cpuid.entries, cpuid.count);
 	return true;
@@ -186,7 +198,10 @@ static bool find(struct xf_record *record, int fd, struct xf_found *found)
 	return found->superfluous != 0;
 }
 
-/* How many bytes KVM reads or writes (guest_fpu.uabi_size); 0: not known. */
+/*
+ * How many bytes KVM reads or writes: guest_fpu.uabi_size, which KVM_SET_CPUID2 makes what
+ * KVM_CAP_XSAVE2 says once AMX's tiles are shown (fpstate_realloc). 0: not known.
+ */
 static size_t size_of_area(struct xf_record *record)
 {
 	if (!(atomic_load(&record->flags) & LARGE))
@@ -197,6 +212,21 @@ static size_t size_of_area(struct xf_record *record)
 	return size <= XF_KVM_AREA_MAX ? size : 0;
 }
 
+/* Where this CPU puts the components of `mask`. False: its CPUID makes no sense. */
+static bool host_layout(uint64_t mask, struct xf_layout *out)
+{
+	struct xf_cpuid_regs sub[XF_BITS] = { { 0 } };
+
+	if (__get_cpuid_max(0, NULL) < LEAF_XSAVE)
+		return false;
+	xf_for_each_bit (bit, mask & ~XF_FPSSE) {
+		struct xf_cpuid_regs *regs = &sub[bit.n];
+
+		__cpuid_count(LEAF_XSAVE, bit.n, regs->eax, regs->ebx, regs->ecx, regs->edx);
+	}
+	return xf_layout_from_cpuid(sub, XF_BITS, out) == XF_LAYOUT_OK;
+}
+
 /* ---- KVM_SET_XSAVE ---- */
 
 /* XSTATE_BV of the program's area. False: its pointer is bad, which KVM will tell it. */
@@ -204,7 +234,8 @@ static bool read_xstate_bv(struct xf_record *record, const unsigned char *area, 
 {
 	uintptr_t known = atomic_load_explicit(&record->readable, memory_order_relaxed);
 
-	if ((uintptr_t)area != known) {
+	/* 0: none is known as yet. */
+	if (!known || (uintptr_t)area != known) {
 		if (!xf_is_readable(area + XF_XSTATE_BV_OFFSET, sizeof(*out)))
 			return false;
 		atomic_store_explicit(&record->readable, (uintptr_t)area, memory_order_relaxed);
@@ -233,16 +264,31 @@ static __attribute__((noinline)) int set_large_copy(int fd, unsigned long reques
 	unsigned char copy[XF_KVM_AREA_MAX] __attribute__((aligned(64)));
 
 	memcpy(copy, area, size);
+	memset(copy + size, 0, sizeof(copy) - size);
 	found->dropped = xf_area_clear(copy, size, found->dropped);
 	return XF_NEXT(ioctl)(fd, request, copy);
 }
 
-/* Whether a copy can be made: its size is known, and the program's area is as long. */
-static bool can_copy(struct xf_record *record, const void *area, size_t size)
+/*
+ * Whether all that is in use is within `size`. A program may have asked for the size
+ * before it asked for leave to use AMX, which makes it larger.
+ */
+static bool holds(size_t size, uint64_t xstate_bv)
 {
-	if (!size) {
-		xf_report_off(record, "the size of its areas is not known: nobody has asked for "
-				      "KVM_CAP_XSAVE2");
+	struct xf_layout layout;
+
+	if (!(xstate_bv & MAKES_LARGE))
+		return true;
+	return host_layout(xstate_bv, &layout) && !(xstate_bv & ~xf_layout_components(&layout)) &&
+	       xf_layout_standard_size(&layout, xstate_bv) <= size;
+}
+
+/* Whether a copy can be made: its size is known, and the program's area is as long. */
+static bool can_copy(struct xf_record *record, const void *area, size_t size, uint64_t kept)
+{
+	if (!size || !holds(size, kept)) {
+		xf_report_off(record, "the size of its areas is not known: KVM_CAP_XSAVE2 was "
+				      "not asked for, or too early");
 		return false;
 	}
 	if ((uintptr_t)area == atomic_load_explicit(&record->whole, memory_order_relaxed))
@@ -258,31 +304,39 @@ static int set_without(struct xf_record *record, int fd, unsigned long request, 
 {
 	size_t size = size_of_area(record);
 
-	if (!found->dropped || !can_copy(record, area, size)) {
+	if (!found->dropped || !can_copy(record, area, size, found->xstate_bv & ~found->dropped)) {
 		found->dropped = 0;
 		return XF_NEXT(ioctl)(fd, request, area);
 	}
-	if (size > XF_KVM_XSAVE_SIZE)
+	if (atomic_load(&record->flags) & LARGE)
 		return set_large_copy(fd, request, area, size, found);
 	return set_copy(fd, request, area, found);
+}
+
+bool xf_vcpu_sets_nothing(int fd, const void *area)
+{
+	struct xf_record *record = xf_table_peek(fd);
+
+	if (!record || atomic_load_explicit(&record->keep, memory_order_relaxed) == NOTHING_KNOWN)
+		return true;
+	if (!area ||
+	    (uintptr_t)area != atomic_load_explicit(&record->readable, memory_order_relaxed))
+		return false;
+	return is_clean(record, xf_get_le64((const unsigned char *)area + XF_XSTATE_BV_OFFSET));
 }
 
 int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, void *argument)
 {
 	struct xf_found found = { .set = true };
-	int error = errno;
 
 	if (atomic_load_explicit(&record->keep, memory_order_relaxed) == NOTHING_KNOWN ||
 	    !read_xstate_bv(record, argument, &found.xstate_bv) ||
-	    is_clean(record, found.xstate_bv) || !find(record, fd, &found)) {
-		errno = error;
+	    is_clean(record, found.xstate_bv) || !find(record, fd, &found))
 		return XF_NEXT(ioctl)(fd, request, argument);
-	}
-	errno = error;
 
 	int answer = set_without(record, fd, request, argument, &found);
+	int error = errno;
 
-	error = errno;
 	found.error = answer < 0 ? error : 0;
 	xf_report_found(record, &found);
 	errno = error;
@@ -290,21 +344,6 @@ int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, v
 }
 
 /* ---- KVM_GET_XSAVE ---- */
-
-/* Where this CPU puts the components of `mask`. False: its CPUID makes no sense. */
-static bool host_layout(uint64_t mask, struct xf_layout *out)
-{
-	struct xf_cpuid_regs sub[XF_BITS] = { { 0 } };
-
-	if (__get_cpuid_max(0, NULL) < LEAF_XSAVE)
-		return false;
-	xf_for_each_bit (bit, mask & ~XF_FPSSE) {
-		struct xf_cpuid_regs *regs = &sub[bit.n];
-
-		__cpuid_count(LEAF_XSAVE, bit.n, regs->eax, regs->ebx, regs->ecx, regs->edx);
-	}
-	return xf_layout_from_cpuid(sub, XF_BITS, out) == XF_LAYOUT_OK;
-}
 
 /* Trims the program's own buffer, as a KVM that does not leak would have filled it. */
 static void trim(struct xf_record *record, void *area, struct xf_found *found)
