@@ -123,6 +123,15 @@ guard_said a | grep -q 'direction=set mode=trim .* superfluous=0x[1-9a-f]' || di
 end a
 echo 'ok with guard.xml the saved image is restored whole, and the log says what was dropped'
 
+# KubeVirt is not here; what its hook is called with is.
+python3 hook --vmi '{}' --domain "$(cat plain.xml)" >defined.xml
+on a create --paused defined.xml
+has_guard a
+end a
+[ "$(python3 hook --vmi '{}' --domain "$(cat observed.xml)" | grep -c LD_PRELOAD)" = 1 ] ||
+	die 'a second guard'
+echo 'ok as onDefineDomain the hook gives the guard to a domain'
+
 restore a observed.leaky
 [ "$(xmm5 a)" = "$lost" ] || die "observe changed something: $(xmm5 a)"
 guard_said a | grep -q 'direction=set mode=observe .* dropped=0x0' || die "$(guard_said a)"
