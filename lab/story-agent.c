@@ -13,6 +13,9 @@
  *		has ended {"agent": STATUS}, 128 and the signal's number if it was
  *		killed
  *
+ * The third serial port is the line to another host (story-wire.c). It is held open
+ * here, raw; what an earlier program left unread there is thrown away before the next.
+ *
  * The file system of the machine outside is seen read-only (9p tag "root"), and a
  * directory of it as /mnt in every ROOT (9p tag "share").
  */
@@ -281,6 +284,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 
 	int port = open_port("/dev/ttyS1");
+	int link = open_port("/dev/ttyS2");
 
 	print_agent(port, "\"ready\"");
 	for (;;) {
@@ -288,6 +292,7 @@ int main(void)
 
 		if (!read_order(port, &order))
 			continue;
+		tcflush(link, TCIFLUSH);
 
 		struct child child = start(&order);
 
