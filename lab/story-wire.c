@@ -31,6 +31,9 @@
 #define HEAD 3
 #define DATA_MAX 1024
 #define WINDOW 16
+/* A few bytes come at a time; woken for each time, the reader takes the CPU that the line needs. */
+#define BURST 100
+#define US_A_BYTE 4
 /* The other end is gone, or never came. */
 #define PATIENCE_MS 60000
 
@@ -69,6 +72,8 @@ static bool read_port(int port, unsigned char *data, size_t len)
 			errno = ETIMEDOUT;
 		if (ready <= 0)
 			return false;
+		if (len > BURST)
+			usleep((useconds_t)len * US_A_BYTE);
 
 		ssize_t got = read(port, data, len);
 

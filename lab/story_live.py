@@ -7,15 +7,17 @@ before the line; what the line carried is kept, so that xferry can be asked of i
 
 import dataclasses
 import json
+import shutil
 
-from lab import story_guest
+from lab import story_guard, story_guest
+from lab.errors import LabError
 from lab.payload import Sight
-from lab.story_guest import Guest
+from lab.story_guest import GUARD, Guest
 from lab.story_link import RECEIVE, SEND, Link
 
 FILTER = 'xferry-filter'
-# The line carries some 50 kB a second, and the guest never stops to write: without a
-# pause that it is allowed, memory is sent for ever.
+# The line carries less than 100 kB a second, and the guest never stops to write: without
+# a pause that it is allowed, memory is sent for ever.
 PAUSE_MS = 3000
 
 
@@ -24,10 +26,10 @@ class Live:
     """What came of it."""
     loaded: story_guest.Loaded = None   # at the target
     stream: bytes = b''                 # as the target was given it
-    left: dict = dataclasses.field(default_factory=dict)    # query-migrate of the source's QEMU
+    left: str = ''                      # what the source's QEMU made of it
     ran: int = 0                        # rounds of the guest while it was sent
-    stays: bool = False                 # it goes on at the source
-    behind: Sight = None    # all that it saw there
+    behind: Sight = None                # all that it saw at the source
+    stays: bool = False                 # it goes on there
     guard: str = ''                     # the lines of the guard there
     filtered: dict | None = None        # the filter's report
 
@@ -35,52 +37,103 @@ class Live:
 class Way:
     """One live migration, with what is done to the state on it."""
 
-    def __init__(self, hosts, build, journey, rom):
+    def __init__(self, hosts, build, journey, rom, report):
         self.hosts, self.build, self.journey, self.rom = hosts, build, journey, rom
         self.hop, = journey.hops
         self.done = self.hop.in_flight
-        self.live = Live()
+        self._report = report
+        self._live = Live()
 
-    def go(self, profile, report):
-        """Makes it; profile: what the filter is told of the target, report: what it writes."""
+    def go(self, profile):
+        """Makes it; profile: what the filter is told of the target."""
+        profile = shutil.copy(profile, self.hosts.share)
+        live = self._live
         with self.hosts.use_both(self.journey.start, self.hop.to) as (source, target):
             with Guest(source, self.build, self.journey.guest, self.rom, ['-S'],
                        guard=self.done.source) as guest:
-                sight = guest.start()
-                if sight.word != 'intact':
-                    raise source.failed(f'the guest is not intact before it leaves: {sight.text}')
-                self._send(guest, target, profile, report)
-            self.live.guard = guest.guard_said()
-        if report.exists():
-            self.live.filtered = json.loads(report.read_text(encoding='utf-8'))
-        return self.live
+                expect_intact(source, guest.start())
+                with Link(source, target) as link:
+                    live.loaded = self._load(guest, target, profile)
+                live.stream = link.stream()
+                self._look_behind(guest)
+            live.guard = guest.guard_said()
+        if self._report.exists():
+            live.filtered = json.loads(self._report.read_text(encoding='utf-8'))
+        return live
 
-    def _send(self, guest, target, profile, report):
-        """From the guest's QEMU into one at the target, while both run."""
-        with Link(guest.host, target) as link:
-            self.live.loaded = story_guest.load(
-                target, self.build, self.journey.guest, self.rom, ['-S', '-incoming', 'defer'],
-                lambda other: self._carry_over(guest, other, profile, report),
-                guard=self.done.target)
-        self.live.stream = link.stream()
-        self.live.stays = guest.cmd('query-status')['running']
-        since = len(guest.said())
-        self.live.behind = Sight(guest.said()[:since] + guest.watch(since).text) \
-            if self.live.stays else Sight(guest.said())
+    def _load(self, guest, target, profile):
+        """What comes of the guest at the target."""
+        return story_guest.load(
+            target, self.build, self.journey.guest, self.rom, ['-S', '-incoming', 'defer'],
+            lambda other: self._carry(guest, other, profile), guard=self.done.target)
 
-    def _carry_over(self, guest, other, profile, report):
+    def _carry(self, guest, other, profile):
         other.cmd('migrate-incoming', uri=f'exec:{RECEIVE}')
         guest.cmd('migrate-set-parameters', downtime_limit=PAUSE_MS)
         before = len(guest.said())
-        guest.cmd('migrate', uri=f'exec:{self._filter(profile, report)}{SEND}')
-        self.live.left = story_guest.migration_end(guest)
-        self.live.ran = len(guest.said()) - before
+        guest.cmd('migrate', uri=f'exec:{self._filter(profile)}{SEND}')
+        self._live.left = story_guest.migration_end(guest)['status']
+        self._live.ran = len(guest.said()) - before
         story_guest.wait_for_migration(other)
         return 0
 
-    def _filter(self, profile, report):
-        """The command before the line. It ends with 1 when it has repaired something."""
+    def _filter(self, profile):
+        """The command before the line."""
         if not self.done.filter:
             return ''
         return (f'/mnt/{FILTER} filter --cpu {self.journey.guest} --to /mnt/{profile.name} '
-                f'--json /mnt/{report.name} | ')
+                f'--json /mnt/{self._report.name} | ')
+
+    def _look_behind(self, guest):
+        """What the guest saw at the source. Where nothing came of it at the target, it goes on."""
+        live = self._live
+        said = guest.said()
+        if self.done.filter and not live.loaded.sight:
+            if not guest.cmd('query-status')['running']:
+                guest.cmd('cont')
+            live.stays = guest.watch(len(said)).word == 'intact'
+        live.behind = Sight(guest.said())
+
+
+def bring(share, command, guard):
+    """Puts the programs of the way where the hosts see them."""
+    for path, name in ((f'{command}-static', FILTER), (guard, GUARD)):
+        try:
+            shutil.copy(path, share / name)
+        except OSError as error:
+            raise LabError(f'{error.filename}: {error.strerror}; live stories need it') from None
+
+
+def expect_intact(host, sight):
+    """Before anything is saved the guest must be well, or the story shows nothing."""
+    if sight.word != 'intact':
+        raise host.failed(f'the guest is not intact before it is saved: {sight.text!r}')
+
+
+def saved(live, done, stream_bv):
+    """XSTATE_BV as the source's KVM gave it, out of whoever saw it first."""
+    if done.source:
+        for line in story_guard.parse(live.guard)[0]:
+            if line['direction'] == 'get':
+                return line['xstate_bv']
+    if live.filtered:
+        return live.filtered['vcpus'][0]['xstate_bv']
+    return stream_bv
+
+
+def wrong(live, done, record, given):
+    """What is not as it must be of a way, whatever came of the guest; given: at the target."""
+    exposed, first = int(record.exposed, 16), int(record.saved, 16)
+    found = []
+    if live.behind.word != 'intact':
+        found.append(f'the guest was {live.behind.word} at the source: {live.behind.short()}')
+    if not live.ran:
+        found.append('the guest did not run while it was sent')
+    if done.source:
+        found += story_guard.complaints('source', live.guard, {
+            'get': story_guard.expected(done.source, 'get', first, exposed)})
+    if done.target:
+        result = 'EINVAL' if record.outcome == 'refused' else '0'
+        found += story_guard.complaints('target', live.loaded.guard, {
+            'set': story_guard.expected(done.target, 'set', given, exposed, result)})
+    return found

@@ -27,7 +27,7 @@ from lab.errors import LabError  # noqa: E402
 from lab.payload import Sight  # noqa: E402
 from lab.story_guest import Loaded, refusals  # noqa: E402
 from lab.story_qcow2 import drive, new_image  # noqa: E402
-from lab.story_run import Record, last_words  # noqa: E402
+from lab.story_record import Record, last_words  # noqa: E402
 
 STORY = SOURCE / 'lab' / 'story.py'
 RESULTS = SOURCE / 'lab' / 'results'
