@@ -26,7 +26,8 @@ struct verb {
 	unsigned int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_check, verb_fix, verb_undo, verb_probe, verb_route, verb_explain;
+extern const struct verb verb_check, verb_fix, verb_undo, verb_filter, verb_probe, verb_route,
+	verb_explain;
 
 /* ---- options.c ---- */
 
@@ -39,7 +40,11 @@ struct options {
 	const char *only;
 	const char *output;
 	const char *undo_file;
+	const char *max_tail;
+	const char *json_file;
+	const char *json_fd;
 	bool in_place;
+	bool pass_unknown;
 	bool json;
 	bool help;
 	int count; /* arguments that are no options */
@@ -121,9 +126,11 @@ struct json_object *text_json(const char *text);
 struct json_object *exposed_json(struct xf_guest guest);
 struct json_object *codes_json(const struct xf_finding *findings, size_t count);
 struct json_object *host_json(const struct xf_host *host);
+/* One line; frees the object. */
+void put_json_line(struct json_object *object, FILE *to);
 void print_and_put(struct json_object *object);
 /* A file that could not be judged, as a JSON object of its own. */
-void print_json_error(const char *path, const struct xf_error *err);
+struct json_object *json_error(const char *path, const struct xf_error *err);
 
 /* ---- report_text.c, report_json.c ---- */
 
@@ -132,6 +139,8 @@ void print_text_report(const struct xf_state *state, const struct request *reque
 /* Only what a repair does: check has told the rest. */
 void print_text_repair(const struct xf_state *state, const struct request *request,
 		       const struct xf_report *report);
+struct json_object *json_report(const struct xf_state *state, const struct request *request,
+				const struct xf_report *report);
 void print_json_report(const struct xf_state *state, const struct request *request,
 		       const struct xf_report *report);
 

@@ -101,19 +101,25 @@ struct json_object *host_json(const struct xf_host *host)
 	return object;
 }
 
-void print_and_put(struct json_object *object)
+void put_json_line(struct json_object *object, FILE *to)
 {
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-							    JSON_C_TO_STRING_NOSLASHESCAPE));
+	fprintf(to, "%s\n",
+		json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							       JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
-void print_json_error(const char *path, const struct xf_error *err)
+void print_and_put(struct json_object *object)
+{
+	put_json_line(object, stdout);
+}
+
+struct json_object *json_error(const char *path, const struct xf_error *err)
 {
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "schema", json_object_new_int(JSON_SCHEMA));
 	json_object_object_add(object, "file", text_json(path));
 	json_object_object_add(object, "error", text_json(err->text));
-	print_and_put(object);
+	return object;
 }

@@ -25,6 +25,6 @@ struct xf_error *judge(const char *path, const struct request *request, struct x
 unsigned int not_judged(const char *path, bool json, struct xf_error *err)
 {
 	if (json)
-		print_json_error(path, err);
+		print_and_put(json_error(path, err));
 	return complain(err);
 }

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 
 static const struct verb *const verbs[] = {
-	&verb_check, &verb_fix, &verb_undo, &verb_probe, &verb_route, &verb_explain,
+	&verb_check, &verb_fix, &verb_undo, &verb_filter, &verb_probe, &verb_route, &verb_explain,
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -76,6 +76,9 @@ static void step(void *data, uint64_t done, uint64_t total)
 	if (total)
 		fprintf(stderr, " of %" PRIu64 " MiB (%u %%)", total >> 20,
 			(unsigned int)((double)done * 100 / (double)total));
+	else
+		fprintf(stderr, ", %" PRIu64 " MiB/s",
+			(done >> 10) * 1000 / (uint64_t)(now - progress->started) >> 10);
 	fputs("   ", stderr);
 }
 

@@ -23,6 +23,10 @@ static const struct {
 	{ 'o', "output", "FILE", "write a repaired copy" },
 	{ 'i', "in-place", NULL, "repair the file itself, behind an undo file" },
 	{ 'u', "undo-file", "FILE", "the undo file's name (STATE.xfundo)" },
+	{ 'm', "max-tail", "SIZE", "keep so much at most of what follows RAM (256M)" },
+	{ 'p', "pass-unknown", NULL, "pass what is not understood, unedited" },
+	{ 'J', "json", "FILE", "append the report as JSON, one line" },
+	{ 'F', "json-fd", "N", "write it to this file descriptor" },
 	{ 'j', "json", NULL, "JSON in place of text; one object a state" },
 	{ 'h', "help", NULL, "this text" },
 };
@@ -78,6 +82,18 @@ static void set(struct options *options, int letter, const char *value)
 		break;
 	case 'u':
 		options->undo_file = value;
+		break;
+	case 'm':
+		options->max_tail = value;
+		break;
+	case 'p':
+		options->pass_unknown = true;
+		break;
+	case 'J':
+		options->json_file = value;
+		break;
+	case 'F':
+		options->json_fd = value;
 		break;
 	case 'j':
 		options->json = true;

@@ -53,8 +53,8 @@ static struct json_object *edits_json(const struct xf_report *report)
 	return edits;
 }
 
-void print_json_report(const struct xf_state *state, const struct request *request,
-		       const struct xf_report *report)
+struct json_object *json_report(const struct xf_state *state, const struct request *request,
+				const struct xf_report *report)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *vcpus = json_object_new_array();
@@ -76,5 +76,11 @@ void print_json_report(const struct xf_state *state, const struct request *reque
 	json_object_object_add(object, "outcome_fixed",
 			       text_json(xf_outcome_name(report->outcome_fixed)));
 	json_object_object_add(object, "edits", edits_json(report));
-	print_and_put(object);
+	return object;
+}
+
+void print_json_report(const struct xf_state *state, const struct request *request,
+		       const struct xf_report *report)
+{
+	print_and_put(json_report(state, request, report));
 }

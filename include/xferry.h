@@ -425,6 +425,62 @@ struct xf_undo_result {
  */
 struct xf_error *xf_undo(const char *undo_path, struct xf_undo_result *out);
 
+/* ---- In flight ---- */
+
+/* How many bytes have gone in and out. What was looked at and has not passed is in neither. */
+struct xf_flow {
+	uint64_t in;
+	uint64_t out;
+};
+
+#define XF_MAX_TAIL ((uint64_t)256 << 20)
+
+struct xf_filter_options {
+	const struct xf_evidence *guest;    /* as for xf_check: NULL, nothing is edited */
+	const struct xf_host *target;	    /* or NULL */
+	uint64_t only;			    /* 0: all of them */
+	uint64_t max_tail;		    /* bytes that may follow RAM; 0: XF_MAX_TAIL */
+	bool pass_unknown;		    /* what is not understood passes unedited */
+	const struct xf_progress *progress; /* or NULL */
+	struct xf_flow *flow;		    /* or NULL; told in the end, after an error too */
+};
+
+/* What became of a stream. */
+enum xf_passage {
+	XF_PASSED,	   /* whole, and there was nothing that might be edited */
+	XF_PASSED_EDITED,  /* whole, repaired */
+	XF_PASSED_UNKNOWN, /* all that came, unedited: it was not understood */
+	XF_STOPPED,	   /* before its devices: the target would refuse it, even repaired */
+};
+
+const char *
+xf_passage_name(enum xf_passage passage); /* "passed", "repaired", "unknown", "stopped" */
+
+struct xf_filtered {
+	enum xf_passage passage;
+	struct xf_state *state;	  /* what was read of it; NULL when it was not understood */
+	struct xf_report *report; /* its judgement; or NULL */
+	struct xf_error *why;	  /* XF_PASSED_UNKNOWN: why it was not understood; else NULL */
+};
+
+/*
+ * Passes a QEMU migration stream on from `in` to `out`, which are no terminals. RAM
+ * passes as it comes. The devices that follow it are kept until the stream has ended,
+ * judged as xf_check does, repaired, and only then let go.
+ *
+ * XF_ERR_FORMAT: a kind of stream that is not supported, or one that cannot go through
+ * a pipe: return path, postcopy, multifd, COLO. XF_ERR_DAMAGED: it is truncated or
+ * contradicts itself. With either nothing of its devices has passed, so no target can
+ * load it, and with `pass_unknown` all of it passes instead. XF_ERR_IO: reading or
+ * writing failed; what has passed is the start of the repaired stream.
+ *
+ * A caller that wants an error, and no signal, when nobody reads `out`, ignores SIGPIPE.
+ * Pipes at both ends are enlarged where the system allows it.
+ */
+struct xf_error *xf_filter(int in, int out, const struct xf_filter_options *options,
+			   struct xf_filtered **filtered);
+void xf_filtered_free(struct xf_filtered *filtered);
+
 #ifdef __cplusplus
 }
 #endif

@@ -33,29 +33,61 @@ size_t xf_edits_of_vcpu(const struct xf_vcpu *vcpu, uint64_t drop,
 	return count;
 }
 
-static struct xf_error *compare(int fd, const char *path, const struct xf_edit *edit)
+/* The edit's place among the bytes. */
+static struct xf_error *place_of(const struct xf_edited *in, const struct xf_edit *edit,
+				 uint8_t **out)
 {
-	uint8_t bytes[sizeof(edit->old_bytes)];
+	uint64_t at = edit->offset - in->offset;
 
-	XF_TRY(xf_read_at(fd, path, edit->offset, bytes, edit->length));
-	if (memcmp(bytes, edit->old_bytes, edit->length) != 0)
-		return xf_error_at(
-			XF_ERR_REFUSED, path, edit->offset,
-			"the bytes are not those that were judged: the file has changed");
+	if (edit->offset < in->offset || at > in->size || in->size - at < edit->length)
+		return xf_error_at(XF_ERR_REFUSED, in->path, edit->offset,
+				   "what is to be edited is not in what was kept");
+	*out = in->bytes + at;
 	return NULL;
 }
 
-struct xf_error *xf_edits_verify(int fd, const char *path, const struct xf_edit *edits,
+static struct xf_error *get_bytes(const struct xf_edited *in, const struct xf_edit *edit,
+				  uint8_t *bytes)
+{
+	uint8_t *place;
+
+	if (!in->bytes)
+		return xf_read_at(in->fd, in->path, edit->offset, bytes, edit->length);
+	XF_TRY(place_of(in, edit, &place));
+	memcpy(bytes, place, edit->length);
+	return NULL;
+}
+
+static struct xf_error *put_bytes(const struct xf_edited *in, const struct xf_edit *edit)
+{
+	uint8_t *place;
+
+	if (!in->bytes)
+		return xf_write_at(in->fd, in->path, edit->offset, edit->new_bytes, edit->length);
+	XF_TRY(place_of(in, edit, &place));
+	memcpy(place, edit->new_bytes, edit->length);
+	return NULL;
+}
+
+struct xf_error *xf_edits_verify(const struct xf_edited *in, const struct xf_edit *edits,
 				 size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		XF_TRY(compare(fd, path, &edits[i]));
+	uint8_t bytes[sizeof(edits->old_bytes)];
+
+	for (size_t i = 0; i < count; i++) {
+		XF_TRY(get_bytes(in, &edits[i], bytes));
+		if (memcmp(bytes, edits[i].old_bytes, edits[i].length) != 0)
+			return xf_error_at(
+				XF_ERR_REFUSED, in->path, edits[i].offset,
+				"the bytes are not those that were judged: the file has changed");
+	}
 	return NULL;
 }
 
-struct xf_error *xf_edits_write(int fd, const char *path, const struct xf_edit *edits, size_t count)
+struct xf_error *xf_edits_write(const struct xf_edited *in, const struct xf_edit *edits,
+				size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		XF_TRY(xf_write_at(fd, path, edits[i].offset, edits[i].new_bytes, edits[i].length));
+		XF_TRY(put_bytes(in, &edits[i]));
 	return NULL;
 }

@@ -18,12 +18,21 @@ static inline uint64_t xf_edit_end(const struct xf_edit *edit)
 size_t xf_edits_of_vcpu(const struct xf_vcpu *vcpu, uint64_t drop,
 			struct xf_edit out[XF_EDITS_PER_VCPU]);
 
-/* XF_ERR_REFUSED when a place in the file does not hold an edit's old bytes. */
-struct xf_error *xf_edits_verify(int fd, const char *path, const struct xf_edit *edits,
+/* What edits are held against and written to: a file, or a part of a stream in memory. */
+struct xf_edited {
+	const char *path;
+	int fd;		 /* of the file; not used when there are `bytes` */
+	uint8_t *bytes;	 /* else NULL */
+	uint64_t offset; /* of the first of them in the stream */
+	size_t size;
+};
+
+/* XF_ERR_REFUSED when a place does not hold an edit's old bytes. */
+struct xf_error *xf_edits_verify(const struct xf_edited *in, const struct xf_edit *edits,
 				 size_t count);
 
 /* Writes every edit's new bytes. */
-struct xf_error *xf_edits_write(int fd, const char *path, const struct xf_edit *edits,
+struct xf_error *xf_edits_write(const struct xf_edited *in, const struct xf_edit *edits,
 				size_t count);
 
 #endif

@@ -32,16 +32,19 @@ struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_repor
 	XF_TRY(xf_publish_begin(path, state->input.before.st_mode & 0666, &publish));
 	XF_TRY(xf_copy_all(&state->input, publish.fd, path, progress));
 	XF_TRY(xf_input_unchanged(&state->input));
-	XF_TRY(xf_edits_verify(publish.fd, path, report->edits, report->edit_count));
-	XF_TRY(xf_edits_write(publish.fd, path, report->edits, report->edit_count));
+
+	struct xf_edited copy = { .path = path, .fd = publish.fd };
+
+	XF_TRY(xf_edits_verify(&copy, report->edits, report->edit_count));
+	XF_TRY(xf_edits_write(&copy, report->edits, report->edit_count));
 	return xf_publish_commit(&publish);
 }
 
-static struct xf_error *write_edits(int fd, const char *path, const struct xf_report *report)
+static struct xf_error *write_edits(const struct xf_edited *file, const struct xf_report *report)
 {
-	XF_TRY(xf_edits_write(fd, path, report->edits, report->edit_count));
-	if (fdatasync(fd) < 0)
-		return xf_error_errno(path, "fdatasync");
+	XF_TRY(xf_edits_write(file, report->edits, report->edit_count));
+	if (fdatasync(file->fd) < 0)
+		return xf_error_errno(file->path, "fdatasync");
 	return NULL;
 }
 
@@ -77,11 +80,14 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 	}
 	XF_TRY(xf_input_open_for_writing(input, &fd));
 	XF_TRY(xf_input_unchanged(input));
-	XF_TRY(xf_edits_verify(fd, input->path, report->edits, report->edit_count));
+
+	struct xf_edited file = { .path = input->path, .fd = fd };
+
+	XF_TRY(xf_edits_verify(&file, report->edits, report->edit_count));
 	undo_path = undo_path ? undo_path : beside;
 	XF_TRY(xf_undo_file_write(undo_path, fd, input, report));
 
-	struct xf_error *err = write_edits(fd, input->path, report);
+	struct xf_error *err = write_edits(&file, report);
 
 	return err ? half_done(err, undo_path) : NULL;
 }

@@ -34,4 +34,7 @@ struct xf_format {
 
 extern const struct xf_format xf_format_qemu;
 
+/* What a file is, as far as its first bytes tell, of which no format knows anything. */
+struct xf_error *xf_format_unknown(const char *path, const uint8_t *head, size_t size);
+
 #endif

@@ -159,7 +159,7 @@ static struct xf_error *read_from_start(struct xf_input *input, const uint8_t *h
 	if (input->seekable)
 		posix_fadvise(input->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	XF_TRY(walk_to_tail(&source, &walk, &data, &size));
-	XF_TRY(xf_qemu_tail_open(&walk, input->path, &tail));
+	XF_TRY(xf_qemu_tail_open(&walk, input->path, XF_QEMU_TAIL_MAX, false, &tail));
 	XF_TRY(read_tail(&source, tail, data, size, &vcpus, &found_by));
 	*record = (struct xf_record){
 		.machine = xf_take(walk.machine),

@@ -27,9 +27,10 @@ struct xf_qemu_tail {
 	bool footers;
 	bool in_package;
 	uint64_t limit; /* how many bytes are looked at */
+	bool keep_all;
 
 	uint64_t pushed;
-	uint8_t *bytes; /* kept until the devices have been found */
+	uint8_t *bytes; /* kept until the devices have been found, or longer */
 	size_t size;
 	size_t room;
 
@@ -45,7 +46,7 @@ struct xf_qemu_tail {
 };
 
 struct xf_error *xf_qemu_tail_open(const struct xf_qemu_walk *walk, const char *file,
-				   struct xf_qemu_tail **out)
+				   uint64_t limit, bool keep, struct xf_qemu_tail **out)
 {
 	struct xf_qemu_tail *tail = calloc(1, sizeof(*tail));
 
@@ -57,7 +58,8 @@ struct xf_error *xf_qemu_tail_open(const struct xf_qemu_walk *walk, const char *
 	tail->knows_footers = walk->knows_footers;
 	tail->footers = walk->footers;
 	tail->in_package = walk->package_end != 0;
-	tail->limit = XF_QEMU_TAIL_MAX;
+	tail->limit = limit;
+	tail->keep_all = keep;
 	if (tail->in_package && walk->package_end - walk->offset < tail->limit)
 		tail->limit = walk->package_end - walk->offset;
 	memset(tail->last, 0xff, sizeof(tail->last));
@@ -76,7 +78,7 @@ void xf_qemu_tail_close(struct xf_qemu_tail *tail)
 	free(tail);
 }
 
-static struct xf_error *keep(struct xf_qemu_tail *tail, const uint8_t *data, size_t size)
+static struct xf_error *append(struct xf_qemu_tail *tail, const uint8_t *data, size_t size)
 {
 	if (tail->size + size > tail->room) {
 		size_t room = tail->room ? tail->room : 65536;
@@ -146,9 +148,11 @@ static struct xf_error *try_text(struct xf_qemu_tail *tail)
 	if (err)
 		return misfit(tail, err);
 	tail->found = true;
-	free(tail->bytes);
-	tail->bytes = NULL;
-	tail->size = tail->room = 0;
+	if (!tail->keep_all) {
+		free(tail->bytes);
+		tail->bytes = NULL;
+		tail->size = tail->room = 0;
+	}
 	return NULL;
 }
 
@@ -223,8 +227,8 @@ struct xf_error *xf_qemu_tail_push(struct xf_qemu_tail *tail, const uint8_t *dat
 {
 	if (size > tail->limit - tail->pushed)
 		size = (size_t)(tail->limit - tail->pushed);
-	if (!tail->found)
-		XF_TRY(keep(tail, data, size));
+	if (!tail->found || tail->keep_all)
+		XF_TRY(append(tail, data, size));
 	while (size) {
 		size_t used;
 
@@ -236,6 +240,17 @@ struct xf_error *xf_qemu_tail_push(struct xf_qemu_tail *tail, const uint8_t *dat
 	}
 	*more = tail->pushed < tail->limit;
 	return NULL;
+}
+
+uint64_t xf_qemu_tail_left(const struct xf_qemu_tail *tail)
+{
+	return tail->limit - tail->pushed;
+}
+
+uint8_t *xf_qemu_tail_bytes(struct xf_qemu_tail *tail, size_t *size)
+{
+	*size = tail->size;
+	return tail->bytes;
 }
 
 struct xf_error *xf_qemu_tail_finish(struct xf_qemu_tail *tail, struct xf_qemu_vcpus *out,

@@ -203,6 +203,21 @@ static struct xf_error *step_section(struct xf_qemu_walk *walk, struct item *ite
 	return damaged(walk, "a section is expected here, not a byte 0x%02x", item->p[0]);
 }
 
+static unsigned int seen_in_command(uint16_t command)
+{
+	switch (command) {
+	case XF_QEMU_CMD_OPEN_RETURN_PATH:
+	case XF_QEMU_CMD_PING:
+		return XF_QEMU_SEEN_RETURN_PATH;
+	case XF_QEMU_CMD_ENABLE_COLO:
+		return XF_QEMU_SEEN_COLO;
+	case XF_QEMU_CMD_LAST:
+		return 0;
+	default:
+		return XF_QEMU_SEEN_POSTCOPY;
+	}
+}
+
 static struct xf_error *step_command(struct xf_qemu_walk *walk, struct item *item)
 {
 	if (lacks(item, XF_QEMU_COMMAND_HEAD))
@@ -213,6 +228,7 @@ static struct xf_error *step_command(struct xf_qemu_walk *walk, struct item *ite
 
 	if (command == 0 || command > XF_QEMU_CMD_LAST)
 		return damaged(walk, "a migration command %u", command);
+	walk->seen |= seen_in_command(command);
 	walk->step = XF_QEMU_STEP_SECTION;
 	if (command != XF_QEMU_CMD_PACKAGED) {
 		/* Without data it says that RAM may be postponed, but not that pages differ. */
@@ -436,6 +452,7 @@ static struct xf_error *step_ram(struct xf_qemu_walk *walk, struct item *item)
 			walk->step = XF_QEMU_STEP_BLOCK;
 		return NULL;
 	case XF_QEMU_RAM_FLUSH:
+		walk->seen |= XF_QEMU_SEEN_MULTIFD;
 		item->take = 8;
 		return NULL;
 	case XF_QEMU_RAM_HOOK:

@@ -40,6 +40,14 @@ enum xf_qemu_step {
 	XF_QEMU_STEP_FOOTER,
 };
 
+/* What a stream may have that only matters to who passes it on while it comes. */
+enum xf_qemu_seen {
+	XF_QEMU_SEEN_RETURN_PATH = 1, /* the source wants answers */
+	XF_QEMU_SEEN_POSTCOPY = 2,    /* RAM may come behind the devices, and packages */
+	XF_QEMU_SEEN_COLO = 4,	      /* the stream never ends */
+	XF_QEMU_SEEN_MULTIFD = 8,     /* pages go through other channels */
+};
+
 struct xf_qemu_walk {
 	enum xf_qemu_phase phase;
 	uint64_t offset; /* of the next byte in the stream */
@@ -51,6 +59,7 @@ struct xf_qemu_walk {
 	bool footers;	      /* sections end with one */
 	bool mapped_ram;      /* pages lie in the file apart from the stream */
 	size_t early_devices; /* device sections before RAM */
+	unsigned int seen;    /* enum xf_qemu_seen; a bit is set before its item is taken */
 	uint64_t package_end; /* where the package ends in which the tail lies, or 0 */
 
 	/* The rest is the walk's own. */

@@ -16,7 +16,7 @@
 #ifndef XF_STATE_QEMU_WIRE_H
 #define XF_STATE_QEMU_WIRE_H
 
-#include <stdint.h>
+#include "xferry.h"
 
 #define XF_QEMU_MAGIC 0x5145564d /* "QEVM" */
 #define XF_QEMU_VERSION 3
@@ -46,8 +46,11 @@ enum {
 #define XF_QEMU_COMMAND_HEAD 5
 
 enum {
+	XF_QEMU_CMD_OPEN_RETURN_PATH = 1,
+	XF_QEMU_CMD_PING = 2,
 	XF_QEMU_CMD_POSTCOPY_ADVISE = 3,
 	XF_QEMU_CMD_PACKAGED = 7,
+	XF_QEMU_CMD_ENABLE_COLO = 10,
 	XF_QEMU_CMD_LAST = 11, /* SWITCHOVER_START, from QEMU 10.0 */
 };
 
@@ -71,6 +74,6 @@ enum {
  * The most that is looked at behind RAM. Device state is 13 to 35 KB in small
  * guests, some MB with a thousand vCPUs, tens of MB with a virtio-gpu.
  */
-#define XF_QEMU_TAIL_MAX ((uint64_t)256 << 20)
+#define XF_QEMU_TAIL_MAX XF_MAX_TAIL
 
 #endif

@@ -28,13 +28,15 @@ static const struct {
 	  "compressed by xz: use 'xzcat FILE | xferry check -'" },
 	{ MAGIC("BZh"), "compressed by bzip2: use 'bzcat FILE | xferry check -'" },
 	{ MAGIC("\x89LZO"), "compressed by lzop: use 'lzop -dc FILE | xferry check -'" },
+	{ MAGIC("\x11\x22\x33\x44"),
+	  "one of the channels of a multifd migration: switch the capability 'multifd' off" },
 	{ MAGIC("\x7f"
 		"ELF"),
 	  "an ELF file: core dumps are not read yet" },
 #undef MAGIC
 };
 
-static struct xf_error *not_supported(const char *path, const uint8_t *head, size_t size)
+struct xf_error *xf_format_unknown(const char *path, const uint8_t *head, size_t size)
 {
 	if (size == 0)
 		return xf_error_new(XF_ERR_DAMAGED, path, "is empty");
@@ -102,7 +104,7 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 		*out = xf_take(state);
 		return NULL;
 	}
-	return not_supported(state->input.path, head, head_size);
+	return xf_format_unknown(state->input.path, head, head_size);
 }
 
 void xf_state_close(struct xf_state *state)
