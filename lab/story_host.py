@@ -31,11 +31,11 @@ BOOT_SECONDS = 60
 PATIENCE = 15
 
 
-def compile_static(source, place):
+def compile_static(source, place, *more):
     """A program of a host, built into a directory; its path."""
     path = pathlib.Path(place, source.stem)
     command = ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-Os',
-               '-static', '-o', str(path), str(source)]
+               '-static', *more, '-o', str(path), str(source)]
     done = process.ask(command)
     if done.returncode:
         raise LabError(f'{source.name}: gcc: {done.stderr.strip()}')

@@ -7,6 +7,7 @@ before the line; what the line carried is kept, so that xferry can be asked of i
 
 import dataclasses
 import json
+import pathlib
 import shutil
 
 from lab import story_guard, story_guest
@@ -46,7 +47,7 @@ class Way:
 
     def go(self, profile):
         """Makes it; profile: what the filter is told of the target."""
-        profile = shutil.copy(profile, self.hosts.share)
+        profile = pathlib.Path(shutil.copy(profile, self.hosts.share))
         live = self._live
         with self.hosts.use_both(self.journey.start, self.hop.to) as (source, target):
             with Guest(source, self.build, self.journey.guest, self.rom, ['-S'],
@@ -57,7 +58,7 @@ class Way:
                 live.stream = link.stream()
                 self._look_behind(guest)
             live.guard = guest.guard_said()
-        if self._report.exists():
+        if self.done.filter:
             live.filtered = json.loads(self._report.read_text(encoding='utf-8'))
         return live
 

@@ -190,10 +190,11 @@ class Traveller:
         """What xferry says of what the line carried, and of what a guard makes of that."""
         given = State(self._new_name('stream'))
         (self.share / given.name).write_bytes(live.stream)
-        if not live.loaded.sight and done.filter:
+        stopped = done.filter and not live.loaded.sight
+        if stopped:
             given = self._first_state(journey)  # what the line carried has no end
         state = given
-        if done.target == 'trim' or state is not given:
+        if done.target == 'trim' or stopped:
             state = self._repair(story_plan.Hop(record.target, 'all'), given, journey.guest)
         self._predict(record, state)
         stream_bv = self.xferry.vcpu(self.share / given.name)['xstate_bv']
