@@ -151,6 +151,20 @@ bool xf_area_drop(void *area, size_t size, const struct xf_layout *layout, uint6
 	return true;
 }
 
+uint64_t xf_area_clear(void *area, size_t size, uint64_t drop)
+{
+	unsigned char *bytes = area;
+
+	if (size < XF_EXTENDED_OFFSET)
+		return 0;
+
+	uint64_t xstate_bv = xf_get_le64(bytes + XF_XSTATE_BV_OFFSET);
+
+	drop &= xstate_bv & ~XF_FPSSE;
+	xf_put_le64(bytes + XF_XSTATE_BV_OFFSET, xstate_bv & ~drop);
+	return drop;
+}
+
 /* One area as xf_area_relay sees it: its format and where its components are. */
 struct view {
 	const struct xf_layout *layout;

@@ -95,6 +95,14 @@ enum xf_reason xf_area_check(const void *area, size_t size, size_t copied,
  */
 bool xf_area_drop(void *area, size_t size, const struct xf_layout *layout, uint64_t drop);
 
+/*
+ * Clears the bits of `drop` in XSTATE_BV and leaves their data where it is: what
+ * KVM_SET_XSAVE needs, which loads no data whose bit is clear. x87 and SSE are
+ * never dropped. Gives the bits that were cleared; 0, and nothing changed, when
+ * the area has fewer than 576 bytes.
+ */
+uint64_t xf_area_clear(void *area, size_t size, uint64_t drop);
+
 /* How xf_area_relay can fail; the target area is untouched then. */
 enum xf_relay_fault {
 	XF_RELAY_OK,

@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "core/shown.h"
 #include "host/cpuid_text.h"
 #include "host/evidence.h"
 #include "host/mask_text.h"
@@ -19,30 +20,15 @@
 /* 1,024 CPUs with 100 leaves each are 9 MiB. */
 #define DUMP_MAX (16u << 20)
 
-/* The leaves that are looked at. */
-enum leaf { LEAF_0, LEAF_1, LEAF_7, LEAF_7_1, LEAF_D, LEAF_D_1, LEAVES };
-
-static const struct {
-	uint32_t leaf, sub;
-} wanted[LEAVES] = {
-	[LEAF_0] = { 0, 0 },   [LEAF_1] = { 1, 0 },   [LEAF_7] = { 7, 0 },
-	[LEAF_7_1] = { 7, 1 }, [LEAF_D] = { 0xd, 0 }, [LEAF_D_1] = { 0xd, 1 },
-};
-
 struct dump {
 	const char *path;
 	const char *text;
 	const char *at;	  /* where reading is */
 	unsigned int cpu; /* the CPU being read, counted from 0 */
-	bool has[LEAVES];
-	struct xf_cpuid_regs regs[LEAVES];
+	struct xf_shown shown;
 	bool any; /* a CPU was read to its end */
 	struct xf_guest guest;
 };
-
-#define REG_BIT(n) (UINT32_C(1) << (n))
-#define LEAF_1_ECX_XSAVE REG_BIT(26)
-#define LEAF_1_ECX_HYPERVISOR REG_BIT(31)
 
 static struct xf_error *damaged(const struct dump *dump, const char *at, const char *expected)
 {
@@ -135,73 +121,12 @@ static bool read_xml_key(const char **at, const char *end, uint32_t *leaf, uint3
 static struct xf_error *keep_leaf(struct dump *dump, const char *line, uint32_t leaf, uint32_t sub,
 				  const struct xf_cpuid_regs *regs)
 {
-	for (size_t i = 0; i < LEAVES; i++) {
-		if (wanted[i].leaf != leaf || wanted[i].sub != sub)
-			continue;
-		if (dump->has[i])
-			return xf_error_at(
-				XF_ERR_DAMAGED, dump->path, (uint64_t)(line - dump->text),
-				"CPU %u: leaf 0x%" PRIx32 ".%" PRIu32 " is there a second time",
-				dump->cpu, leaf, sub);
-		dump->has[i] = true;
-		dump->regs[i] = *regs;
-	}
+	if (xf_shown_regs(&dump->shown, leaf, sub))
+		return xf_error_at(XF_ERR_DAMAGED, dump->path, (uint64_t)(line - dump->text),
+				   "CPU %u: leaf 0x%" PRIx32 ".%" PRIu32 " is there a second time",
+				   dump->cpu, leaf, sub);
+	xf_shown_leaf(&dump->shown, leaf, sub, regs);
 	return NULL;
-}
-
-static bool has_feature(const struct dump *dump, const struct xf_cpuid_bit *bit)
-{
-	for (size_t i = 0; i < LEAVES; i++) {
-		const struct xf_cpuid_regs *r = &dump->regs[i];
-		const uint32_t regs[] = { r->eax, r->ebx, r->ecx, r->edx };
-
-		if (bit->leaf && wanted[i].leaf == bit->leaf && wanted[i].sub == bit->subleaf &&
-		    dump->has[i])
-			return regs[bit->reg] >> bit->bit & 1;
-	}
-	return false;
-}
-
-/*
- * Components whose feature is shown though leaf 0xD does not show them. Nothing
- * is known of these: it may be the mark of a hypervisor that edits CPUID, and
- * PKRU can be used without leaf 0xD (WRPKRU wants CR4.PKE only).
- */
-static uint64_t doubtful(const struct dump *dump, bool xsave)
-{
-	uint64_t mask = 0;
-
-	xf_for_each_bit (bit, XF_USER & ~XF_FPSSE) {
-		const struct xf_component *component = xf_component(bit);
-
-		if ((xsave || xf_mask(bit) == XF_PKRU) &&
-		    (has_feature(dump, &component->shown_by[0]) ||
-		     has_feature(dump, &component->shown_by[1])))
-			mask |= xf_mask(bit);
-	}
-	return mask;
-}
-
-static struct xf_guest guest_of(const struct dump *dump, bool has_leaf_d)
-{
-	const struct xf_cpuid_regs *d = &dump->regs[LEAF_D];
-	const struct xf_cpuid_regs *d1 = &dump->regs[LEAF_D_1];
-	uint64_t shown = XF_FPSSE;
-
-	if (has_leaf_d)
-		shown |= (uint64_t)d->edx << 32 | d->eax;
-
-	uint64_t known = ~doubtful(dump, has_leaf_d);
-
-	/*
-	 * IA32_XSS governs the supervisor components, so they never show in 0xD.0.
-	 * Those that the guest may put into IA32_XSS are its own: not known here.
-	 */
-	if (has_leaf_d && dump->has[LEAF_D_1])
-		known &= ~((uint64_t)d1->edx << 32 | d1->ecx);
-	else if (has_leaf_d)
-		known &= ~XF_SUPERVISOR;
-	return (struct xf_guest){ shown, known | shown };
 }
 
 static struct xf_error *missing_leaf(const struct dump *dump, unsigned int leaf)
@@ -215,29 +140,29 @@ static struct xf_error *missing_leaf(const struct dump *dump, unsigned int leaf)
 /* A CPU's leaves are complete: what they say, and that it is what the CPUs before said. */
 static struct xf_error *end_cpu(struct dump *dump)
 {
-	if (!dump->has[LEAF_0])
+	const struct xf_shown *shown = &dump->shown;
+	const struct xf_cpuid_regs *level = xf_shown_regs(shown, 0, 0);
+	const struct xf_cpuid_regs *features = xf_shown_regs(shown, 1, 0);
+
+	if (!level)
 		return missing_leaf(dump, 0);
-
-	uint32_t max = dump->regs[LEAF_0].eax;
-
-	if (!dump->has[LEAF_1])
+	if (!features)
 		return missing_leaf(dump, 1);
-	if (!dump->has[LEAF_7] && max >= 7)
+	if (!xf_shown_regs(shown, 7, 0) && level->eax >= 7)
 		return missing_leaf(dump, 7);
-	if (!dump->has[LEAF_D] && max >= 0xd)
+	if (!xf_shown_regs(shown, 0xd, 0) && level->eax >= 0xd)
 		return missing_leaf(dump, 0xd);
 	/*
 	 * Another machine's CPUID may well lack what the guest was shown, and then
 	 * the guest's own data would be dropped.
 	 */
-	if (!(dump->regs[LEAF_1].ecx & LEAF_1_ECX_HYPERVISOR))
+	if (!(features->ecx & XF_LEAF1_ECX_HYPERVISOR))
 		return xf_error_new(XF_ERR_USAGE, dump->path,
 				    "CPU %u is not a virtual machine's (leaf 1, ECX bit 31 is "
 				    "clear); make the dump inside the guest, or say --exposed",
 				    dump->cpu);
 
-	bool xsave = dump->regs[LEAF_1].ecx & LEAF_1_ECX_XSAVE;
-	struct xf_guest guest = guest_of(dump, xsave && max >= 0xd);
+	struct xf_guest guest = xf_shown_guest(shown);
 
 	if (dump->any && (guest.shown != dump->guest.shown || guest.known != dump->guest.known))
 		return xf_error_at(XF_ERR_DAMAGED, dump->path, (uint64_t)(dump->at - dump->text),
@@ -246,17 +171,9 @@ static struct xf_error *end_cpu(struct dump *dump)
 				   dump->cpu, guest.shown, dump->guest.shown);
 	dump->any = true;
 	dump->guest = guest;
-	memset(dump->has, 0, sizeof(dump->has));
+	dump->shown.seen = 0;
 	dump->cpu++;
 	return NULL;
-}
-
-static bool has_any_leaf(const struct dump *dump)
-{
-	for (size_t i = 0; i < LEAVES; i++)
-		if (dump->has[i])
-			return true;
-	return false;
 }
 
 static struct xf_error *read_line(struct dump *dump, const char *line, const char *end)
@@ -269,7 +186,7 @@ static struct xf_error *read_line(struct dump *dump, const char *line, const cha
 	skip_blanks(&at, end);
 	/* "CPU:" and "CPU 3:" */
 	if (skip_word(&at, end, "CPU"))
-		return has_any_leaf(dump) ? end_cpu(dump) : NULL;
+		return dump->shown.seen ? end_cpu(dump) : NULL;
 	if (skip_word(&at, end, "<cpuid ")) {
 		skip_blanks(&at, end);
 		key = read_xml_key(&at, end, &leaf, &sub);
@@ -302,7 +219,7 @@ struct xf_error *xf_cpuid_text_parse(const char *path, const char *text, size_t 
 		XF_TRY(read_line(&dump, dump.at, line_end));
 		dump.at = line_end < end ? line_end + 1 : end;
 	}
-	if (has_any_leaf(&dump))
+	if (dump.shown.seen)
 		XF_TRY(end_cpu(&dump));
 	if (!dump.any)
 		return damaged(&dump, text,

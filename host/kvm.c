@@ -13,10 +13,6 @@
 #define DEVICE "/dev/kvm"
 
 /* Newer than the headers of some distributions that still build this. */
-#ifndef KVM_CAP_XSAVE2
-#define KVM_CAP_XSAVE2 208
-#define KVM_GET_XSAVE2 _IOR(KVMIO, 0xcf, struct kvm_xsave)
-#endif
 #ifndef ARCH_REQ_XCOMP_GUEST_PERM
 #define ARCH_REQ_XCOMP_GUEST_PERM 0x1025
 #endif

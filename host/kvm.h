@@ -28,6 +28,13 @@
 #include <linux/kvm.h>
 
 #include "base/error.h"
+#include "core/shown.h"
+
+/* Newer than the headers of some distributions that still build this. */
+#ifndef KVM_CAP_XSAVE2
+#define KVM_CAP_XSAVE2 208
+#define KVM_GET_XSAVE2 _IOR(KVMIO, 0xcf, struct kvm_xsave)
+#endif
 
 /* Room for any area: AMX needs 11,008 bytes. A KVM with larger ones gives no vCPU here. */
 #define XF_KVM_AREA_MAX 16384
@@ -92,9 +99,6 @@ int xf_kvm_capability(int fd, int capability);
 /* ---- CPUID ---- */
 
 #define XF_KVM_CPUID_MAX 256
-
-/* CPUID.1:ECX: the guest has XSAVE. */
-#define XF_LEAF1_ECX_XSAVE (1u << 26)
 
 /* struct kvm_cpuid2 with room. */
 struct xf_kvm_cpuid {

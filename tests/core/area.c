@@ -280,6 +280,27 @@ static void test_drop_keeps_x87_sse(void **state)
 }
 
 /* A bit that the layout has no place for: it goes, there is no data. */
+/* The bits go, their data and all else stays. */
+static void test_clear(void **state)
+{
+	const uint64_t in_use = XF_FPSSE | XF_AVX | XF_PKRU | XF_MASK_(40);
+	unsigned char *area = new_area(4096, in_use, 0);
+	unsigned char *due = malloc(4096);
+
+	(void)state;
+	fill(area, &xf_layout_intel, in_use & ~XF_MASK_(40), 0);
+	memcpy(due, area, 4096);
+	assert_int_equal(xf_area_clear(area, 575, XF_PKRU), 0);
+	assert_int_equal(xf_area_clear(area, 4096, XF_FPSSE | XF_OPMASK), 0);
+	assert_memory_equal(area, due, 4096);
+	assert_true(xf_area_clear(area, 576, XF_PKRU | XF_MASK_(40) | XF_FPSSE | XF_OPMASK) ==
+		    (XF_PKRU | XF_MASK_(40)));
+	put(due + 512, XF_FPSSE | XF_AVX, 8);
+	assert_memory_equal(area, due, 4096);
+	free(area);
+	free(due);
+}
+
 static void test_drop_unknown(void **state)
 {
 	unsigned char *area = new_area(576, XF_MASK_(45) | XF_CET_U | 3, 0);
@@ -525,27 +546,17 @@ static void test_relay_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_head),
-		cmocka_unit_test(test_head_reserved),
-		cmocka_unit_test(test_unaligned),
-		cmocka_unit_test(test_each_reason),
-		cmocka_unit_test(test_mxcsr),
-		cmocka_unit_test(test_header_unchecked),
-		cmocka_unit_test(test_no_xsave),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_check_short),
-		cmocka_unit_test(test_reason_words),
-		cmocka_unit_test(test_drop),
-		cmocka_unit_test(test_drop_keeps_x87_sse),
-		cmocka_unit_test(test_drop_unknown),
-		cmocka_unit_test(test_drop_short),
-		cmocka_unit_test(test_drop_hostile),
-		cmocka_unit_test(test_relay),
-		cmocka_unit_test(test_relay_reserved_room),
-		cmocka_unit_test(test_odd_size),
-		cmocka_unit_test(test_relay_header),
-		cmocka_unit_test(test_relay_faults),
-		cmocka_unit_test(test_relay_sizes),
+		cmocka_unit_test(test_head),	     cmocka_unit_test(test_head_reserved),
+		cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_each_reason),
+		cmocka_unit_test(test_mxcsr),	     cmocka_unit_test(test_header_unchecked),
+		cmocka_unit_test(test_no_xsave),     cmocka_unit_test(test_order),
+		cmocka_unit_test(test_check_short),  cmocka_unit_test(test_reason_words),
+		cmocka_unit_test(test_drop),	     cmocka_unit_test(test_drop_keeps_x87_sse),
+		cmocka_unit_test(test_clear),	     cmocka_unit_test(test_drop_unknown),
+		cmocka_unit_test(test_drop_short),   cmocka_unit_test(test_drop_hostile),
+		cmocka_unit_test(test_relay),	     cmocka_unit_test(test_relay_reserved_room),
+		cmocka_unit_test(test_odd_size),     cmocka_unit_test(test_relay_header),
+		cmocka_unit_test(test_relay_faults), cmocka_unit_test(test_relay_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ count=$(wc -w <<<"$functions")
 }
 
 cat >"$work/start.c" <<END
+#include "core/shown.h"
 #include "core/vcpu.h"
 
 typedef void anything(void);

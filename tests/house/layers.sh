@@ -8,6 +8,7 @@
 declare -A may=(
 	[core]='core/*.h'
 	[base]='base/*.h core/*.h xferry.h'
+	[guard]='guard/*.h host/*.h base/*.h core/*.h xferry.h'
 	[host]='host/*.h base/*.h core/*.h xferry.h'
 	[state]='state/*.h host/*.h base/*.h core/*.h xferry.h'
 	[cli]='cli/cli.h xferry.h'

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Says one line, where XFERRY_GUARD_LOG wants it. Never waits for whoever reads it: a
+ * line that cannot be taken at once is lost. Keeps no file descriptor, since a program
+ * that closes all of its own would get our lines into whatever has that number next.
+ * errno stays as it is.
+ */
+#ifndef XF_GUARD_LOG_H
+#define XF_GUARD_LOG_H
+
+#include <sys/types.h>
+
+/* Notes what standard error is. Called when the library is loaded. */
+void xf_log_start(void);
+
+/* "xferry-guard: pid=123 " and the text. */
+void xf_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

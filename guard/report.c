@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/component.h"
+#include "guard/log.h"
+#include "guard/report.h"
+#include "guard/settings.h"
+
+/* Flags of a record: what has been said of it. */
+#define SAID_SET 1u
+#define SAID_GET 2u
+#define SAID_OFF 4u
+
+#define NAMES_MAX 200
+
+static struct {
+	_Atomic pid_t pid; /* the process that found it; 0: nothing was found */
+	_Atomic uint32_t vcpus, set, get;
+	_Atomic uint64_t superfluous, dropped;
+} sum;
+
+static atomic_bool settings_said, unseen_said;
+
+const char *xf_report_error(int error)
+{
+	switch (error) {
+	case 0:
+		return "0";
+	case EINVAL:
+		return "EINVAL";
+	case EFAULT:
+		return "EFAULT";
+	case ENOMEM:
+		return "ENOMEM";
+	case EIO:
+		return "EIO";
+	case EINTR:
+		return "EINTR";
+	case EBADF:
+		return "EBADF";
+	case ENOTTY:
+		return "ENOTTY";
+	case EPERM:
+		return "EPERM";
+	case E2BIG:
+		return "E2BIG";
+	default:
+		return "error";
+	}
+}
+
+/* "AVX PKRU"; where the names are too many, the last is "...". */
+static void name_components(uint64_t mask, char out[NAMES_MAX])
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	xf_for_each_bit (bit, mask) {
+		const struct xf_component *row = xf_component(bit);
+		const char *space = at ? " " : "";
+
+		if (at > NAMES_MAX - 24) {
+			snprintf(out + at, NAMES_MAX - at, " ...");
+			return;
+		}
+		if (row)
+			at += (size_t)snprintf(out + at, NAMES_MAX - at, "%s%s", space, row->label);
+		else
+			at += (size_t)snprintf(out + at, NAMES_MAX - at, "%sbit %u", space, bit.n);
+	}
+}
+
+/* A child process that finds something begins to count anew. */
+static void begin_sum(void)
+{
+	pid_t pid = getpid();
+
+	if (atomic_exchange(&sum.pid, pid) == pid)
+		return;
+	atomic_store(&sum.vcpus, 0);
+	atomic_store(&sum.set, 0);
+	atomic_store(&sum.get, 0);
+	atomic_store(&sum.superfluous, 0);
+	atomic_store(&sum.dropped, 0);
+}
+
+void xf_report_found(struct xf_record *record, const struct xf_found *found)
+{
+	uint32_t said = found->set ? SAID_SET : SAID_GET;
+	uint32_t before = atomic_fetch_or(&record->flags, said);
+	char names[NAMES_MAX];
+
+	begin_sum();
+	if (!(before & (SAID_SET | SAID_GET)))
+		atomic_fetch_add(&sum.vcpus, 1);
+	atomic_fetch_add(found->set ? &sum.set : &sum.get, 1);
+	atomic_fetch_or(&sum.superfluous, found->superfluous);
+	atomic_fetch_or(&sum.dropped, found->dropped);
+	if (before & said)
+		return;
+	name_components(found->superfluous, names);
+	xf_log("vcpu=%" PRIu32 " direction=%s mode=%s xstate_bv=0x%" PRIx64 " shown=0x%" PRIx64
+	       " superfluous=0x%" PRIx64 " dropped=0x%" PRIx64 " result=%s components=\"%s\"",
+	       record->vcpu, found->set ? "set" : "get", xf_settings.trim ? "trim" : "observe",
+	       found->xstate_bv, found->shown, found->superfluous, found->dropped,
+	       xf_report_error(found->error), names);
+}
+
+void xf_report_off(struct xf_record *record, const char *why)
+{
+	if (!(atomic_fetch_or(&record->flags, SAID_OFF) & SAID_OFF))
+		xf_log("vcpu=%" PRIu32 " hands_off=\"%s\"", record->vcpu, why);
+}
+
+void xf_report_unseen(uint32_t vcpu, const char *why)
+{
+	if (!atomic_exchange(&unseen_said, true))
+		xf_log("vcpu=%" PRIu32 " hands_off=\"%s\"", vcpu, why);
+}
+
+void xf_report_settings(void)
+{
+	if (atomic_exchange(&settings_said, true))
+		return;
+	for (size_t i = 0; i < XF_COMPLAINTS; i++)
+		if (xf_settings.complaint[i][0])
+			xf_log("setting=\"%s\"", xf_settings.complaint[i]);
+}
+
+void xf_report_summary(void)
+{
+	if (atomic_load(&sum.pid) != getpid())
+		return;
+	xf_log("summary vcpus=%" PRIu32 " set=%" PRIu32 " get=%" PRIu32 " superfluous=0x%" PRIx64
+	       " dropped=0x%" PRIx64,
+	       atomic_load(&sum.vcpus), atomic_load(&sum.set), atomic_load(&sum.get),
+	       atomic_load(&sum.superfluous), atomic_load(&sum.dropped));
+}

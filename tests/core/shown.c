@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What follows from the leaves of CPUID that a guest was given. */
+#include "tests/core/test.h"
+
+#include "core/shown.h"
+
+#define LEVEL_D            \
+	{                  \
+		.eax = 0xd \
+	}
+#define XSAVE                             \
+	{                                 \
+		.ecx = XF_LEAF1_ECX_XSAVE \
+	}
+#define PKU (1u << 3)	/* leaf 7, ECX */
+#define AVX (1u << 28)	/* leaf 1, ECX */
+#define XSS_CET 0x1800u /* leaf 0xD.1, ECX */
+
+struct leaf {
+	uint32_t leaf, subleaf;
+	struct xf_cpuid_regs regs;
+};
+
+static struct xf_guest guest_of(const struct leaf *leaves, size_t count)
+{
+	struct xf_shown shown = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		xf_shown_leaf(&shown, leaves[i].leaf, leaves[i].subleaf, &leaves[i].regs);
+	return xf_shown_guest(&shown);
+}
+
+#define GUEST(...)                                     \
+	guest_of((const struct leaf[]){ __VA_ARGS__ }, \
+		 sizeof((const struct leaf[]){ __VA_ARGS__ }) / sizeof(struct leaf))
+
+#define assert_guest(guest, shown_, known_)                  \
+	do {                                                 \
+		struct xf_guest g_ = (guest);                \
+		assert_true(g_.shown == (uint64_t)(shown_)); \
+		assert_true(g_.known == (uint64_t)(known_)); \
+	} while (0)
+
+static void test_nothing(void **state)
+{
+	const struct xf_shown none = { 0 };
+
+	(void)state;
+	assert_guest(xf_shown_guest(&none), XF_FPSSE, ~(uint64_t)0);
+}
+
+static void test_leaf_d(void **state)
+{
+	(void)state;
+	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, XSAVE },
+			   { 0xd, 0, { .eax = 7, .edx = 0x80 } }, { 0xd, 1, { .ecx = XSS_CET } }),
+		     0x8000000007, ~(uint64_t)XSS_CET);
+	/* Without leaf 0xD.1 any of IA32_XSS may be the guest's. */
+	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, XSAVE }, { 0xd, 0, { .eax = 7 } }), 7,
+		     ~XF_SUPERVISOR);
+}
+
+/* Leaf 0xD that does not count: its components are not shown, and not known not to be. */
+static void test_leaf_d_doubtful(void **state)
+{
+	(void)state;
+	assert_guest(GUEST({ 0, 0, { .eax = 7 } }, { 1, 0, XSAVE }, { 0xd, 0, { .eax = 7 } }),
+		     XF_FPSSE, ~XF_AVX);
+	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, { 0 } }, { 0xd, 0, { .eax = 0x207 } }),
+		     XF_FPSSE, ~(XF_AVX | XF_PKRU));
+	assert_guest(GUEST({ 1, 0, XSAVE }, { 0xd, 0, { .eax = 7 } }), XF_FPSSE, ~XF_AVX);
+}
+
+static void test_feature_without_component(void **state)
+{
+	(void)state;
+	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, { .ecx = XF_LEAF1_ECX_XSAVE | AVX } },
+			   { 7, 0, { .ecx = PKU } }, { 0xd, 0, { .eax = 3 } }, { 0xd, 1, { 0 } }),
+		     XF_FPSSE, ~(XF_AVX | XF_PKRU));
+	/* Without XSAVE only PKRU can be used. */
+	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, { .ecx = AVX } }, { 7, 0, { .ecx = PKU } }),
+		     XF_FPSSE, ~XF_PKRU);
+	/* A sub-leaf is another leaf. */
+	assert_guest(GUEST({ 7, 1, { .ecx = PKU } }), XF_FPSSE, ~(uint64_t)0);
+}
+
+/* What is given twice counts with all of both, in any order. */
+static void test_twice(void **state)
+{
+	struct xf_shown shown = { 0 };
+	const struct xf_cpuid_regs a = { 1, 0, 4, 0 }, b = { 2, 8, 0, 16 };
+
+	(void)state;
+	assert_null(xf_shown_regs(&shown, 7, 0));
+	xf_shown_leaf(&shown, 7, 0, &a);
+	xf_shown_leaf(&shown, 7, 0, &b);
+	xf_shown_leaf(&shown, 6, 0, &b);
+	xf_shown_leaf(&shown, 0xd, 2, &b);
+	assert_null(xf_shown_regs(&shown, 6, 0));
+	assert_null(xf_shown_regs(&shown, 0xd, 2));
+	assert_null(xf_shown_regs(&shown, 7, 1));
+
+	const struct xf_cpuid_regs *both = xf_shown_regs(&shown, 7, 0);
+
+	assert_non_null(both);
+	assert_int_equal(both->eax, 3);
+	assert_int_equal(both->ebx, 8);
+	assert_int_equal(both->ecx, 4);
+	assert_int_equal(both->edx, 16);
+	/* What was there before it was given for the first time is not counted. */
+	shown.seen = 0;
+	xf_shown_leaf(&shown, 7, 0, &a);
+	assert_int_equal(xf_shown_regs(&shown, 7, 0)->edx, 0);
+}
+
+static void test_either(void **state)
+{
+	const struct xf_guest bare = { XF_FPSSE, ~(uint64_t)0 };
+	const struct xf_guest avx = { XF_FPSSE | XF_AVX, ~XF_PKRU };
+	const struct xf_guest careless = { XF_FPSSE | XF_OPMASK, XF_FPSSE };
+
+	(void)state;
+	assert_guest(xf_guest_either(bare, avx), XF_FPSSE | XF_AVX, ~XF_PKRU);
+	assert_guest(xf_guest_either(avx, bare), XF_FPSSE | XF_AVX, ~XF_PKRU);
+	assert_guest(xf_guest_either(bare, XF_GUEST_UNKNOWN), XF_FPSSE, XF_FPSSE);
+	/* Bits of `shown` outside `known` mean nothing. */
+	assert_guest(xf_guest_either(bare, careless), XF_FPSSE, XF_FPSSE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_leaf_d),
+		cmocka_unit_test(test_leaf_d_doubtful),
+		cmocka_unit_test(test_feature_without_component),
+		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_either),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
