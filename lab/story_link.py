@@ -30,6 +30,7 @@ class Link:
         self._sent = bytearray()
         self._stop, self._stopped = socket.socketpair()
         for end in self._ends:
+            end.setblocking(False)
             _empty(end)
         self._thread = threading.Thread(target=self._carry, daemon=True)
 
@@ -43,21 +44,26 @@ class Link:
         self._stopped.close()
 
     def _carry(self):
+        """Until it is closed, or a host goes down: whoever speaks to that one says so."""
         source, target = self._ends
+        waiting = {source: bytearray(), target: bytearray()}    # for each of them
         while True:
-            ready = select.select([source, target, self._stopped], [], [])[0]
-            if self._stopped in ready:
+            readable, writable, _ = select.select(
+                [source, target, self._stopped], [end for end in waiting if waiting[end]], [])
+            if self._stopped in readable:
                 return
-            for end in ready:
-                try:
+            try:
+                for end in writable:
+                    del waiting[end][:end.send(waiting[end])]
+                for end in readable:
                     data = end.recv(1 << 16)
-                    (source if end is target else target).sendall(data)
-                except OSError:
-                    return      # a host went down, and whoever speaks to it says so
-                if not data:
-                    return
-                if end is source:
-                    self._sent += data
+                    if not data:
+                        return
+                    waiting[source if end is target else target] += data
+                    if end is source:
+                        self._sent += data
+            except OSError:
+                return
 
     def stream(self):
         """What has passed to the target, as it was before it was made blocks."""
