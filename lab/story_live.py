@@ -111,30 +111,56 @@ def expect_intact(host, sight):
         raise host.failed(f'the guest is not intact before it is saved: {sight.text!r}')
 
 
-def saved(live, done, stream_bv):
-    """XSTATE_BV as the source's KVM gave it, out of whoever saw it first."""
+def saved(live, done, carried):
+    """XSTATE_BV as the source's KVM gave it, as whoever saw it first tells."""
     if done.source:
         for line in story_guard.parse(live.guard)[0]:
             if line['direction'] == 'get':
                 return line['xstate_bv']
     if live.filtered:
         return live.filtered['vcpus'][0]['xstate_bv']
-    return stream_bv
+    return carried
 
 
-def wrong(live, done, record, given):
-    """What is not as it must be of a way, whatever came of the guest; given: at the target."""
+def on_the_way(first, exposed, done):
+    """XSTATE_BV as (the filter is given it, the line carries it), by what is done before."""
+    given = first & exposed if done.source == 'trim' else first
+    return given, given & exposed if done.filter else given
+
+
+def wrong(live, done, record, carried):
+    """What is not as it must be of a way, whatever came of the guest; carried: by the line."""
     exposed, first = int(record.exposed, 16), int(record.saved, 16)
+    given, passed = on_the_way(first, exposed, done)
     found = []
     if live.behind.word != 'intact':
         found.append(f'the guest was {live.behind.word} at the source: {live.behind.short()}')
     if not live.ran:
         found.append('the guest did not run while it was sent')
+    if live.left != 'completed':
+        found.append(f'the migration is {live.left} at the source')
+    if done.filter:
+        found += _wrong_filter(live, given, passed)
+    if carried not in (passed, None):
+        found.append(f'the line carried {carried:#x}, not {passed:#x}')
     if done.source:
         found += story_guard.complaints('source', live.guard, {
             'get': story_guard.expected(done.source, 'get', first, exposed)})
-    if done.target:
+    if done.target and carried is not None:
         result = 'EINVAL' if record.outcome == 'refused' else '0'
         found += story_guard.complaints('target', live.loaded.guard, {
-            'set': story_guard.expected(done.target, 'set', given, exposed, result)})
+            'set': story_guard.expected(done.target, 'set', carried, exposed, result),
+            'get': None})
+    return found
+
+
+def _wrong_filter(live, given, passed):
+    """What the filter told of what it was given, and did."""
+    seen, way = live.filtered['vcpus'][0]['xstate_bv'], live.filtered['filter']['passage']
+    wanted = 'stopped' if live.stays else 'repaired' if given != passed else 'passed'
+    found = []
+    if int(seen, 16) != given:
+        found.append(f'the filter saw {seen}, not {given:#x}')
+    if way != wanted:
+        found.append(f'the filter says "{way}", not "{wanted}"')
     return found

@@ -197,11 +197,12 @@ class Traveller:
         if done.target == 'trim' or stopped:
             state = self._repair(story_plan.Hop(record.target, 'all'), given, journey.guest)
         self._predict(record, state)
-        stream_bv = self.xferry.vcpu(self.share / given.name)['xstate_bv']
-        record.saved = story_live.saved(live, done, stream_bv)
+        carried = self.xferry.vcpu(self.share / given.name)['xstate_bv']
+        record.saved = story_live.saved(live, done, carried)
         if done.filter and record.outcome == 'refused':
             record.predicted = 'stays'
-        record.wrong = story_live.wrong(live, done, record, int(stream_bv, 16))
+        record.wrong = story_live.wrong(live, done, record,
+                                        None if stopped else int(carried, 16))
 
     def _roll_back(self, journey):
         """savevm, a change of PKRU, loadvm: in one QEMU that runs all the time."""
