@@ -101,6 +101,8 @@ static __attribute__((noinline)) int kvm_ioctl(int fd, unsigned long request, vo
 	case KVM_SET_CPUID:
 		return on_vcpu(xf_vcpu_set_cpuid, fd, request, argument);
 	case KVM_SET_XSAVE:
+		if (xf_vcpu_sets_nothing(fd, argument))
+			return XF_NEXT(ioctl)(fd, request, argument);
 		return on_vcpu(xf_vcpu_set_xsave, fd, request, argument);
 	case KVM_GET_XSAVE:
 	case (uint32_t)KVM_GET_XSAVE2:

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stddef.h>
 #include <unistd.h>
 
 #include "guard/table.h"
 
 _Atomic uint16_t xf_table[XF_TABLE_FDS];
 
-/* The first one stands for none. */
-static struct xf_record pool[XF_TABLE_RECORDS];
+struct xf_record xf_table_pool[XF_TABLE_RECORDS];
 
 /* Where to begin to look for a free record, and the highest fd that was ever entered. */
 static _Atomic uint32_t next_free;
@@ -18,7 +16,7 @@ _Static_assert(XF_TABLE_RECORDS <= UINT16_MAX, "a record's number fits in the ta
 
 static uint16_t number_of(const struct xf_record *record)
 {
-	return (uint16_t)(record - pool);
+	return (uint16_t)(record - xf_table_pool);
 }
 
 /* Holds a record that somebody holds already. */
@@ -46,14 +44,14 @@ struct xf_record *xf_table_get(int fd)
 
 	uint16_t number = atomic_load_explicit(&xf_table[fd], memory_order_acquire);
 
-	if (!number || !hold(&pool[number]))
+	if (!number || !hold(&xf_table_pool[number]))
 		return NULL;
 	/* Between the two the fd may have been closed and the record used again. */
 	if (atomic_load_explicit(&xf_table[fd], memory_order_acquire) != number) {
-		xf_table_put(&pool[number]);
+		xf_table_put(&xf_table_pool[number]);
 		return NULL;
 	}
-	return &pool[number];
+	return &xf_table_pool[number];
 }
 
 static void begin(struct xf_record *record, uint32_t vcpu)
@@ -76,12 +74,12 @@ struct xf_record *xf_table_new(uint32_t vcpu)
 		uint32_t free = 0;
 
 		if (!number || !atomic_compare_exchange_strong_explicit(
-				       &pool[number].holders, &free, 1, memory_order_acquire,
-				       memory_order_relaxed))
+				       &xf_table_pool[number].holders, &free, 1,
+				       memory_order_acquire, memory_order_relaxed))
 			continue;
 		atomic_store_explicit(&next_free, number + 1, memory_order_relaxed);
-		begin(&pool[number], vcpu);
-		return &pool[number];
+		begin(&xf_table_pool[number], vcpu);
+		return &xf_table_pool[number];
 	}
 	return NULL;
 }
@@ -108,7 +106,7 @@ bool xf_table_set(int fd, struct xf_record *record)
 
 	/* One that was closed where this library could not see it. */
 	if (before)
-		xf_table_put(&pool[before]);
+		xf_table_put(&xf_table_pool[before]);
 	return true;
 }
 

@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -43,11 +44,27 @@ struct xf_record {
 /* fds: one entry each, 0 for none. */
 extern _Atomic uint16_t xf_table[XF_TABLE_FDS];
 
+/* Its records; the first one stands for none. */
+extern struct xf_record xf_table_pool[XF_TABLE_RECORDS];
+
 /* Whether an fd may be a vCPU's: the question that every close and dup asks. */
 static inline bool xf_table_has(int fd)
 {
 	return (unsigned int)fd < XF_TABLE_FDS &&
 	       atomic_load_explicit(&xf_table[fd], memory_order_relaxed);
+}
+
+/*
+ * The vCPU of an fd, not held: it may be another one at any time. Enough for a question of
+ * which one answer leads to nothing being done.
+ */
+static inline struct xf_record *xf_table_peek(int fd)
+{
+	uint16_t number = 0;
+
+	if ((unsigned int)fd < XF_TABLE_FDS)
+		number = atomic_load_explicit(&xf_table[fd], memory_order_acquire);
+	return number ? &xf_table_pool[number] : NULL;
 }
 
 /* The vCPU of an fd, held; or NULL. */

@@ -313,6 +313,18 @@ static int set_without(struct xf_record *record, int fd, unsigned long request, 
 	return set_copy(fd, request, area, found);
 }
 
+bool xf_vcpu_sets_nothing(int fd, const void *area)
+{
+	struct xf_record *record = xf_table_peek(fd);
+
+	if (!record || atomic_load_explicit(&record->keep, memory_order_relaxed) == NOTHING_KNOWN)
+		return true;
+	if (!area ||
+	    (uintptr_t)area != atomic_load_explicit(&record->readable, memory_order_relaxed))
+		return false;
+	return is_clean(record, xf_get_le64((const unsigned char *)area + XF_XSTATE_BV_OFFSET));
+}
+
 int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, void *argument)
 {
 	struct xf_found found = { .set = true };

@@ -14,6 +14,12 @@ void xf_vcpu_created(int fd, uint32_t vcpu);
 /* KVM_CHECK_EXTENSION answered this for KVM_CAP_XSAVE2. */
 void xf_vcpu_area_size(int size);
 
+/*
+ * Whether KVM_SET_XSAVE of this area is certainly none of ours: nothing is known of the
+ * vCPU, or its memory has been read before and nothing superfluous is in it.
+ */
+bool xf_vcpu_sets_nothing(int fd, const void *area);
+
 int xf_vcpu_set_cpuid2(struct xf_record *record, int fd, unsigned long request, void *argument);
 int xf_vcpu_set_cpuid(struct xf_record *record, int fd, unsigned long request, void *argument);
 int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, void *argument);
