@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <signal.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +21,12 @@ struct passage {
 	struct xf_filtered *filtered;
 };
 
+/* strtoul takes blanks and signs, too. */
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* "64M". False: that is no size. */
 static bool read_size(const char *text, uint64_t *out)
 {
@@ -35,7 +39,7 @@ static bool read_size(const char *text, uint64_t *out)
 	const char *suffix = *end ? strchr(suffixes, *end) : NULL;
 	unsigned int shift = suffix ? 10 * (unsigned int)(suffix - suffixes + 1) : 0;
 
-	if (!isdigit((unsigned char)*text) || errno || number == 0 || end[suffix != NULL] ||
+	if (!is_digit(*text) || errno || number == 0 || end[suffix != NULL] ||
 	    number > UINT64_MAX >> shift)
 		return false;
 	*out = (uint64_t)number << shift;
@@ -68,7 +72,7 @@ static FILE *open_json_fd(const char *text)
 	char *end;
 	long fd = strtol(text, &end, 10);
 
-	if (!isdigit((unsigned char)*text) || *end || fd > INT32_MAX || fd == STDIN_FILENO ||
+	if (!is_digit(*text) || *end || fd > INT32_MAX || fd == STDIN_FILENO ||
 	    fd == STDOUT_FILENO) {
 		errno = EBADF;
 		return NULL;
@@ -111,8 +115,10 @@ static unsigned int open_json(struct passage *passage)
 static unsigned int take_output(struct passage *passage)
 {
 	passage->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (passage->out >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+	if (passage->out >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) {
+		setvbuf(stdout, NULL, _IONBF, 0); /* as stderr is */
 		return STATUS_OK;
+	}
 	fprintf(stderr, "xferry: standard output: %s\n", strerror(errno));
 	return STATUS_ERROR;
 }
@@ -130,7 +136,7 @@ static unsigned int write_json(const struct passage *passage, const struct xf_er
 	const struct xf_error *why = error_of(passage, err);
 	struct json_object *flow = json_object_new_object();
 	struct json_object *object =
-		why ? json_error("-", why)
+		why ? json_error("standard input", why)
 		    : json_report(filtered->state, &passage->request, filtered->report);
 
 	json_object_object_add(
@@ -189,10 +195,7 @@ static unsigned int tell(const struct passage *passage)
 	}
 	tell_flow(passage);
 	/* The stream has passed; that nobody could be told on stderr does not change that. */
-	if (fflush(stdout) != 0) {
-		__fpurge(stdout);
-		clearerr(stdout);
-	}
+	clearerr(stdout);
 	return status;
 }
 

@@ -18,8 +18,6 @@
 #include "state/state.h"
 
 #define PROGRESS_STEP ((uint64_t)1 << 20)
-/* From here on it is cheaper not to look at what does not matter. */
-#define LONG_SKIP ((uint64_t)256 << 10)
 
 struct filter {
 	const struct xf_filter_options *options;
@@ -71,6 +69,22 @@ static struct xf_error *refuse_seen(const struct xf_qemu_walk *walk)
 	return NULL;
 }
 
+/* What is wrong with the bytes at which the walk has stopped. */
+static struct xf_error *explain(const struct filter *filter, const uint8_t *data, size_t size,
+				struct xf_error *err)
+{
+	const struct xf_qemu_walk *walk = &filter->walk;
+	struct xf_error *better = refuse_seen(walk);
+
+	/* At its very first bytes: what it is instead may be known. */
+	if (!better && err->code == XF_ERR_FORMAT && walk->offset == 0 && !filter->pass.passed)
+		better = xf_format_unknown(walk->file, data, size);
+	if (!better)
+		return err;
+	xf_error_free(err);
+	return better;
+}
+
 /* Walks through the bytes, up to the devices if they begin there. `*used` belong to RAM. */
 static struct xf_error *walk_on(struct filter *filter, const uint8_t *data, size_t size,
 				size_t *used)
@@ -82,13 +96,8 @@ static struct xf_error *walk_on(struct filter *filter, const uint8_t *data, size
 	while (*used < size && walk->phase != XF_QEMU_TAIL) {
 		struct xf_error *err = xf_qemu_walk_push(walk, data + *used, size - *used, &n);
 
-		/* Its very first bytes: what it is instead may be known. */
-		if (err && err->code == XF_ERR_FORMAT && walk->offset == 0 &&
-		    filter->pass.passed == 0) {
-			xf_error_free(err);
-			return xf_format_unknown(walk->file, data, size);
-		}
-		XF_TRY(err);
+		if (err)
+			return explain(filter, data, size, err);
 		XF_TRY(refuse_seen(walk));
 		*used += n;
 	}
@@ -102,7 +111,6 @@ static struct xf_error *pass_ram(struct filter *filter)
 	while (walk->phase != XF_QEMU_TAIL) {
 		const uint8_t *data;
 		size_t size, used;
-		uint64_t jumped;
 
 		XF_TRY(xf_pass_look(&filter->pass, &data, &size));
 		if (size == 0)
@@ -111,10 +119,6 @@ static struct xf_error *pass_ram(struct filter *filter)
 		XF_TRY(walk_on(filter, data, size, &used));
 		XF_TRY(xf_pass_let(&filter->pass, used));
 		tell_progress(filter);
-		if (walk->skip >= LONG_SKIP) {
-			XF_TRY(xf_pass_blindly(&filter->pass, walk->skip, &jumped));
-			xf_qemu_walk_jumped(walk, jumped);
-		}
 	}
 	return NULL;
 }
@@ -212,18 +216,17 @@ static struct xf_error *edit(struct filter *filter, const struct xf_report *repo
 /* Lets go what was kept, and all that follows. */
 static struct xf_error *release(struct filter *filter)
 {
-	uint64_t more;
+	size_t size = 0;
 
 	if (filter->tail) {
-		size_t size;
 		const uint8_t *bytes = xf_qemu_tail_bytes(filter->tail, &size);
 
 		XF_TRY(xf_pass_write(&filter->pass, bytes, size));
 	}
 	do {
-		XF_TRY(xf_pass_blindly(&filter->pass, LONG_SKIP, &more));
+		XF_TRY(xf_pass_blindly(&filter->pass, &size));
 		tell_progress(filter);
-	} while (more == LONG_SKIP);
+	} while (size);
 	return NULL;
 }
 

@@ -110,6 +110,12 @@ static bool copies(const struct xf_pass *pass)
 	return pass->copy[0] >= 0;
 }
 
+/* Whether a call cannot be made of such files, or on such a system, at all. */
+static bool cannot(int error)
+{
+	return error == EINVAL || error == ENOSYS;
+}
+
 /* From now on by hand. The copy is empty, or not needed any more. */
 static void stop_copying(struct xf_pass *pass)
 {
@@ -126,7 +132,7 @@ static struct xf_error *read_copy(struct xf_pass *pass, size_t size)
 		ssize_t n = read(pass->copy[0], pass->buffer + done, size - done);
 
 		if (n < 0 && !again(pass->copy[0], POLLIN))
-			return xf_error_errno(pass->in_name, "read a copy");
+			return xf_error_errno(pass->in_name, "read");
 		done += n > 0 ? (size_t)n : 0;
 	}
 	return NULL;
@@ -139,8 +145,12 @@ static struct xf_error *look_at_copy(struct xf_pass *pass, size_t *size)
 	do
 		n = tee(pass->in, pass->copy[1], LOOK, 0);
 	while (n < 0 && again(pass->in, POLLIN));
+	if (n < 0 && cannot(errno)) {
+		stop_copying(pass);
+		return read_some(pass, LOOK, size);
+	}
 	if (n < 0)
-		return xf_error_errno(pass->in_name, "tee");
+		return xf_error_errno(pass->in_name, "read");
 	*size = (size_t)n;
 	return read_copy(pass, (size_t)n);
 }
@@ -151,9 +161,9 @@ static struct xf_error *splice_some(struct xf_pass *pass, size_t size, size_t *d
 	ssize_t n;
 
 	do
-		n = splice(pass->in, NULL, pass->out, NULL, size, SPLICE_F_MORE);
+		n = splice(pass->in, NULL, pass->out, NULL, size, 0);
 	while (n < 0 && again(pass->in, POLLIN) && again(pass->out, POLLOUT));
-	if (n < 0 && errno != EINVAL && errno != ENOSYS)
+	if (n < 0 && !cannot(errno))
 		return xf_error_errno(pass->out_name, "write");
 	*done = n < 0 ? 0 : (size_t)n;
 	pass->taken += *done;
@@ -220,22 +230,12 @@ struct xf_error *xf_pass_take(struct xf_pass *pass, size_t max, const uint8_t **
 	return read_some(pass, max < LOOK ? max : LOOK, size);
 }
 
-struct xf_error *xf_pass_blindly(struct xf_pass *pass, uint64_t size, uint64_t *done)
+struct xf_error *xf_pass_blindly(struct xf_pass *pass, size_t *size)
 {
 	const uint8_t *data;
-	size_t n = 0;
 
-	*done = 0;
-	if (!copies(pass) && pass->first < pass->end) {
-		XF_TRY(xf_pass_take(pass, size < SIZE_MAX ? (size_t)size : SIZE_MAX, &data, &n));
-		*done = n;
-		XF_TRY(xf_pass_write(pass, data, n));
-	}
-	while (*done < size) {
-		XF_TRY(move(pass, size - *done < BLIND ? (size_t)(size - *done) : BLIND, &n));
-		if (!n)
-			return NULL;
-		*done += n;
-	}
-	return NULL;
+	if (copies(pass) || pass->first == pass->end)
+		return move(pass, BLIND, size);
+	XF_TRY(xf_pass_take(pass, SIZE_MAX, &data, size));
+	return xf_pass_write(pass, data, *size);
 }

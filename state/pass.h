@@ -35,8 +35,8 @@ struct xf_error *xf_pass_look(struct xf_pass *pass, const uint8_t **data, size_t
 /* The first `size` of the bytes looked at may pass. */
 struct xf_error *xf_pass_let(struct xf_pass *pass, size_t size);
 
-/* The next `size` bytes may pass unseen. `*done` is less when the input ends before. */
-struct xf_error *xf_pass_blindly(struct xf_pass *pass, uint64_t size, uint64_t *done);
+/* The next bytes pass unseen; `*size` is 0 at the end of the input. */
+struct xf_error *xf_pass_blindly(struct xf_pass *pass, size_t *size);
 
 /* Takes the next bytes out, `max` at most; none at the end of the input. */
 struct xf_error *xf_pass_take(struct xf_pass *pass, size_t max, const uint8_t **data, size_t *size);

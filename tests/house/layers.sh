@@ -18,7 +18,7 @@ declare -A may=(
 # And in angle brackets; a layer that is not named here may include any.
 declare -A may_system=(
 	[core]='stdbool.h stddef.h stdint.h linux/types.h'
-	[cli]='errno.h fcntl.h getopt.h inttypes.h locale.h stdarg.h stdio.h stdlib.h string.h time.h
+	[cli]='errno.h fcntl.h getopt.h inttypes.h locale.h signal.h stdarg.h stdio.h stdlib.h string.h time.h
 		unistd.h json-c/json.h'
 	[include]=''
 )
