@@ -371,22 +371,23 @@ static void print_option(const char *option, const char *value)
 	print_word(value);
 }
 
+/* A file is fixed; what is a mask yet, or is saved again on the way, goes through the filter. */
 static void print_fix(const struct trip *trip, size_t n)
 {
 	const struct options *options = trip->options;
-	bool named = n == 0 && !trip->from_mask && strcmp(options->arguments[0], "-") != 0;
+	bool file = n == 0 && !trip->from_mask;
 
-	printf("  repair before hop %zu: xferry fix", n + 1);
+	printf("  repair before hop %zu: xferry %s", n + 1, file ? "fix" : "filter");
 	print_option("--cpu", options->cpu);
 	print_option("--from", options->from);
 	print_option("--cpuid", options->cpuid);
 	print_option("--exposed", options->exposed);
 	print_option("--to", trip->hosts[n + 1]->name);
-	fputs(" -o COPY ", stdout);
-	if (named)
-		print_word(options->arguments[0]);
-	else
-		fputs("STATE", stdout);
+	if (file) {
+		fputs(" -o COPY ", stdout);
+		print_word(strcmp(options->arguments[0], "-") == 0 ? "STATE"
+								   : options->arguments[0]);
+	}
 	putchar('\n');
 }
 

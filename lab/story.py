@@ -30,7 +30,8 @@ sys.dont_write_bytecode = True
 TREE = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TREE))
 
-from lab import matrix, process, story_document, story_plan, story_table  # noqa: E402
+from lab import (matrix, process, story_document, story_guest, story_live,  # noqa: E402
+                 story_plan, story_table)
 from lab.errors import EXPECTED, LabError, one_line  # noqa: E402
 from lab.payload import PayloadError  # noqa: E402
 from lab.story_guest import Build  # noqa: E402
@@ -59,6 +60,8 @@ def arguments():
     parser.add_argument('--qemu', default=DEFAULT_QEMUS, metavar='VERSION,...')
     parser.add_argument('--xferry', type=pathlib.Path, default=TREE / 'build/gcc/cli/xferry',
                         metavar='COMMAND')
+    parser.add_argument('--guard', type=pathlib.Path, metavar='LIBRARY',
+                        help='the guard, for live journeys; else that of the same build')
     parser.add_argument('--journey', action='append', metavar='NAME',
                         help='only this one of the stories (may be repeated)')
     parser.add_argument('--keep', type=pathlib.Path, metavar='DIR',
@@ -171,6 +174,9 @@ def run(args, journeys, qemus):
     good = False
     try:
         with Hosts(place, matrix.load(), xferry) as hosts:
+            if any(journey.by == 'live' for journey in journeys):
+                story_live.bring(hosts.share, args.xferry, args.guard or args.xferry.parent.parent
+                                 / 'guard' / story_guest.GUARD)
             records, good = tell(hosts, journeys, builds, xferry)
             if args.record:
                 for name in {journey.start for journey in journeys}:

@@ -20,13 +20,17 @@ was seen, in every row, or `lab/story.py` fails.
 
 Hosts are named kernel/CPU, as in `lab/kernels.toml`; CPUs of QEMU 10's emulation serve where the
 guest is shown XSAVE (QEMU 7.2's does not tell a host that its guest sets XCR0). The masks
-are XSTATE_BV: as saved, and as loaded where `xferry fix` came between. What is seen:
+are XSTATE_BV: as the source's KVM gave it, and as the target's was given it where a repair came
+between. What is seen:
 
 - **intact**: all registers are as they were; "new CPU": but CPUID is not
 - **lost**: QEMU ignores the refusal and runs the guest on without these: F x87, S SSE, A AVX,
   P PKRU; "!" an exception
 - **exit**: QEMU ends, and names what was refused
 - **keeps**: all is there, and PKRU has the value of before the load
+- **stays**: the filter has let no device pass, the target's QEMU ends, and the guest goes on at the
+  source, all intact. It has to be told to (`cont`): the QEMU there takes its own migration for
+  completed
 
 '''
 
@@ -72,6 +76,11 @@ def refused(record):
     return ', '.join(call.removesuffix(': EINVAL') for call in record['kvm']) or '–'
 
 
+def found(record):
+    """What the guards said, on a live way."""
+    return ', '.join(record.get('guard', [])) or '–'
+
+
 def same(records, make):
     """What make gives for all QEMUs; a row tells of all of them at once."""
     cells = list(dict.fromkeys(make(record) for record in records))
@@ -80,6 +89,7 @@ def same(records, make):
 
 def rows(records, qemus):
     """One row for each hop of each journey, one column for each QEMU."""
+    live = is_live(records)
     hops = {}
     for record in records:
         hops.setdefault((record['journey'], record['hop']), {})[record['qemu']] = record
@@ -90,7 +100,13 @@ def rows(records, qemus):
             f'{first["source"]} → {first["target"]}'
         yield (journey if hop == 1 else '… and on', guest(first), way, same(made, masks),
                same(made, lambda record: record['outcome']), same(made, refused),
+               *([same(made, found)] if live else []),
                *(sight(by_qemu[qemu]) if qemu in by_qemu else '' for qemu in qemus))
+
+
+def is_live(records):
+    """Whether there were guards to say anything."""
+    return any(record['by'] == 'live' for record in records)
 
 
 def markdown(titles, stories):
@@ -100,6 +116,7 @@ def markdown(titles, stories):
     out = [HEAD]
     for letter, records in stories.items():
         head = ['journey', 'guest shown', 'way', 'XSTATE_BV', 'xferry', 'KVM refused',
+                *(['guards found'] if is_live(records) else []),
                 *(f'QEMU {qemu}' for qemu in qemus)]
         title, text = titles[letter]['title'], titles[letter]['text']
         out.append(f'## {letter}: {title}\n\n{textwrap.fill(text, 99)}\n\n')

@@ -11,6 +11,7 @@ from lab.story_host import Monitor, QmpError
 
 PROGRAM = 'qemu-system-x86_64'
 MEMORY = '16'
+GUARD = 'libxferry-guard.so'    # in the share
 # A round of the guest takes 30 to 50 ms when nobody else wants the CPU.
 ROUNDS = 10
 SILENCE_SECONDS = 10
@@ -34,6 +35,7 @@ class Loaded:
     said: str = ''                  # QEMU's last words
     status: int | None = None       # its exit status, if it has ended by itself
     refused: list = dataclasses.field(default_factory=list)     # ioctls, with their errno
+    guard: str = ''                 # the lines of its guard
 
     @property
     def word(self):
@@ -44,17 +46,21 @@ class Loaded:
 
 
 class Guest(Monitor):
-    """One guest. A context manager; its QEMU has ended when the block does."""
+    """One guest. A context manager; its QEMU has ended when the block does.
+
+    guard: the mode of the guard that its QEMU is started with, if any.
+    """
 
     numbers = itertools.count(1)
 
-    def __init__(self, host, build, cpu, rom, args=(), traced=False):
+    def __init__(self, host, build, cpu, rom, args=(), traced=False, guard=None):
         self.host = host
         number = next(Guest.numbers)
         self.console = host.share / f'guest-{number}'
         self.trace = host.share / f'trace-{number}'
+        self.guard_log = host.share / f'guard-{number}'
         (host.share / f'rom-{number}').write_bytes(rom)
-        argv = self._before(build, traced) + [
+        argv = self._before(build, traced, guard) + [
             PROGRAM, '-accel', 'kvm', '-machine', 'pc', '-cpu', cpu, '-m', MEMORY,
             '-bios', f'/mnt/rom-{number}', '-serial', f'file:/mnt/{self.console.name}',
             '-display', 'none', '-nodefaults', '-qmp', 'stdio', *args]
@@ -65,10 +71,13 @@ class Guest(Monitor):
             self.program.kill()
             raise host.failed(f'QEMU {build.version}: {error}') from None
 
-    def _before(self, build, traced):
-        """What QEMU is run by: strace to hear what KVM answers, chroot to its own root."""
+    def _before(self, build, traced, guard):
+        """What QEMU is run by: strace to hear what KVM answers, chroot to its own root, env."""
         strace = ['strace', '-f', '-qq', '-e', 'trace=ioctl', '-o', f'/mnt/{self.trace.name}']
-        return (strace if traced else []) + (['chroot', build.root] if build.root else [])
+        env = ['env', f'LD_PRELOAD=/mnt/{GUARD}', f'XFERRY_GUARD={guard}',
+               f'XFERRY_GUARD_LOG=/mnt/{self.guard_log.name}']
+        return (strace if traced else []) + (['chroot', build.root] if build.root else []) + \
+            (env if guard else [])
 
     def __enter__(self):
         return self
@@ -120,6 +129,10 @@ class Guest(Monitor):
         if said:
             raise QmpError(f'{line}: {said}')
 
+    def guard_said(self):
+        """The lines of its guard."""
+        return self.guard_log.read_text(errors='replace') if self.guard_log.exists() else ''
+
     def refused(self):
         """The ioctls by which state is put into KVM that were answered with an error."""
         return refusals(self.trace.read_text(errors='replace') if self.trace.exists() else '')
@@ -143,18 +156,23 @@ def refusals(trace):
     return found
 
 
-def wait_for_migration(guest):
-    """Until it is done; QmpError if it failed."""
+def migration_end(guest):
+    """Waits until it has come to an end; what QEMU tells of it then."""
     deadline = time.monotonic() + LOAD_SECONDS
     while True:
         info = guest.cmd('query-migrate')
-        if info.get('status') == 'completed':
-            return
-        if info.get('status') in ('failed', 'cancelled'):
-            raise QmpError(f'migration failed: {info.get("error-desc", "no reason given")}')
+        if info.get('status') in ('completed', 'failed', 'cancelled'):
+            return info
         if time.monotonic() > deadline:
             raise QmpError(f'migration is {info.get("status")} after {LOAD_SECONDS} s')
         time.sleep(0.05)
+
+
+def wait_for_migration(guest):
+    """Until it is done; QmpError if it failed."""
+    info = migration_end(guest)
+    if info['status'] != 'completed':
+        raise QmpError(f'migration failed: {info.get("error-desc", "no reason given")}')
 
 
 def migrate_away(guest, name):
@@ -164,13 +182,13 @@ def migrate_away(guest, name):
     return guest.host.share / name
 
 
-def load(host, build, cpu, rom, args, have_loaded, leave=None):
+def load(host, build, cpu, rom, args, have_loaded, leave=None, guard=None):
     """Starts a QEMU that takes state over, by have_loaded(guest), and watches what comes of it.
 
     have_loaded gives the place in the console behind which the loaded guest speaks.
     leave(guest, sight) is called while it still runs.
     """
-    guest = Guest(host, build, cpu, rom, args, traced=True)
+    guest = Guest(host, build, cpu, rom, args, traced=True, guard=guard)
     loaded = Loaded()
     try:
         with guest:
@@ -183,7 +201,7 @@ def load(host, build, cpu, rom, args, have_loaded, leave=None):
         if guest.program.status is None or loaded.sight:
             raise host.failed(f'QEMU {build.version}: {error}') from None
         loaded.said, loaded.status = str(error), guest.program.status
-    loaded.refused = guest.refused()
+    loaded.refused, loaded.guard = guest.refused(), guest.guard_said()
     return loaded
 
 

@@ -3,7 +3,7 @@
 
 The host sees this machine's files, read-only, and a directory of its own as /mnt.
 Its one process (story-agent.c) runs one program at a time, on the second serial
-port, whose other end is here.
+port, whose other end is here. The third is its line to another host: story_link.py.
 """
 
 import json
@@ -21,7 +21,9 @@ from lab.errors import LabError  # noqa: E402
 from lab.initramfs import Archive  # noqa: E402
 from lab.machine import END, Machine  # noqa: E402
 
-AGENT = pathlib.Path(__file__).with_name('story-agent.c')
+LAB = pathlib.Path(__file__).parent
+AGENT, WIRE = LAB / 'story-agent.c', LAB / 'story-wire.c'
+LINK = '/dev/ttyS2'
 SEPARATOR, KILL = '\x1f', b'\x03'
 MEMORY = 640
 BOOT_SECONDS = 60
@@ -29,14 +31,14 @@ BOOT_SECONDS = 60
 PATIENCE = 15
 
 
-def compile_agent(place):
-    """The agent, built statically into a directory; its path."""
-    path = pathlib.Path(place, 'agent')
+def compile_static(source, place, *more):
+    """A program of a host, built into a directory; its path."""
+    path = pathlib.Path(place, source.stem)
     command = ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-Os',
-               '-static', '-o', str(path), str(AGENT)]
+               '-static', *more, '-o', str(path), str(source)]
     done = process.ask(command)
     if done.returncode:
-        raise LabError(f'{AGENT.name}: gcc: {done.stderr.strip()}')
+        raise LabError(f'{source.name}: gcc: {done.stderr.strip()}')
     return path
 
 
@@ -44,7 +46,7 @@ def make_initrd(place):
     """The initramfs with nothing but the agent; its path."""
     path = pathlib.Path(place, 'initrd')
     archive = Archive()
-    archive.program('init', compile_agent(place))
+    archive.program('init', compile_static(AGENT, place))
     archive.write(path)
     return path
 
@@ -57,19 +59,23 @@ class Host:
         self.share = pathlib.Path(share)
         self._runs = 0
         self._ready = False
-        self._path = port = pathlib.Path(place, f'{self.label}.port')
+        self._paths = [pathlib.Path(place, f'{self.label}.{kind}') for kind in ('port', 'link')]
+        self._sockets = []
         # QEMU waits for us there: else the agent might speak before anyone listens.
         self._machine = Machine(
             kernel, cpu, initrd, pathlib.Path(place, f'{self.label}.console'), memory=MEMORY,
-            serials=[f'unix:{port},server=on,wait=on'], shares=[('root', '/')],
+            serials=[f'unix:{path},server=on,wait=on' for path in self._paths],
+            shares=[('root', '/')],
             more=['-virtfs', f'local,path={share},mount_tag=share,security_model=none,'
                              'multidevs=remap'])
         self._machine.__enter__()
         try:
-            self._port = self._connect(port)
+            for path in self._paths:
+                self._sockets.append(self._connect(path))
         except BaseException:
-            self._machine.stop()
+            self.close()
             raise
+        self._port, self.link = self._sockets
         self._lines = LineReader(self._port.fileno())
 
     @property
@@ -92,12 +98,14 @@ class Host:
 
     def close(self):
         """Ends it; again does nothing."""
-        if self._path is None:
+        if self._sockets is None:
             return
-        self._port.close()
+        for port in self._sockets:
+            port.close()
         self._machine.__exit__()
-        self._path.unlink(missing_ok=True)
-        self._path = None
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self._sockets = None
 
     def failed(self, what):
         """An error that names the console; a panic there is what matters most."""

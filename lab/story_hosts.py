@@ -5,7 +5,7 @@ import contextlib
 import threading
 
 from lab import kernels, story_profile
-from lab.story_host import Host, QmpError, make_initrd
+from lab.story_host import WIRE, Host, QmpError, compile_static, make_initrd
 
 
 class Hosts:
@@ -19,6 +19,7 @@ class Hosts:
         self._table = table
         self._xferry = xferry
         self._initrd = make_initrd(place)
+        compile_static(WIRE, self.share)
         self._lock = threading.Lock()
         self._hosts = {}
         self._locks = {}
@@ -56,6 +57,16 @@ class Hosts:
                 yield host
             except QmpError as error:
                 raise host.failed(str(error)) from None
+
+    @contextlib.contextmanager
+    def use_both(self, source, target):
+        """Two hosts. All who want several take them in the same order, else two might wait."""
+        for name in (source, target):
+            self.start(name)    # they boot beside each other
+        with contextlib.ExitStack() as stack:
+            hosts = {name: stack.enter_context(self.use(name))
+                     for name in sorted((source, target))}
+            yield hosts[source], hosts[target]
 
     def profile(self, name, qemu):
         """The path of the profile that xferry has made on the host, with its QEMU's version."""

@@ -8,9 +8,28 @@ import tomllib
 from lab.errors import LabError
 
 FILE = pathlib.Path(__file__).with_name('journeys.toml')
-WAYS = ('migrate', 'savevm', 'rollback')
-ENDS = ('accepted', 'refused', 'keeps')
+WAYS = ('migrate', 'savevm', 'rollback', 'live')
+ENDS = ('accepted', 'refused', 'keeps', 'stays')
 MOMENTS = ('start', 'running', 'system_reset')
+
+
+@dataclasses.dataclass(frozen=True)
+class InFlight:
+    """What is done to the state of a live migration on its way: the guards' modes, the filter."""
+    source: str | None = None
+    target: str | None = None
+    filter: bool = False
+
+
+IN_FLIGHT = {
+    None: InFlight(),
+    'guard at the source': InFlight(source='trim'),
+    'guard at the target': InFlight(target='trim'),
+    'guards at both ends': InFlight(source='trim', target='trim'),
+    'guards that observe': InFlight(source='observe', target='observe'),
+    'filter': InFlight(filter=True),
+    'guards and filter': InFlight(source='trim', target='trim', filter=True),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +43,11 @@ class Hop:
     def only(self):
         """What `xferry fix --only` is given."""
         return None if self.repair == 'all' else self.repair
+
+    @property
+    def in_flight(self):
+        """What is done on the way, where that is live."""
+        return IN_FLIGHT[self.repair]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +104,17 @@ def _check_host(where, name, matrix):
         raise _wrong(where, f'"{name}": a host is made of a kernel of the lab\'s own')
 
 
+def _live(where, journey):
+    """Both ends run at once, so they are two hosts; the guest is shown the same at both."""
+    hop, = journey.hops
+    if hop.repair:
+        _one_of(where, 'repair', hop.repair, [word for word in IN_FLIGHT if word])
+    if hop.to == journey.start:
+        raise _wrong(where, f'"{hop.to}": expected another host than the first')
+    if hop.guest:
+        raise _wrong(where, '"guest": of no use on a live way')
+
+
 def _journey(where, table, matrix):
     _keys(where, table, {'story': str, 'name': str, 'guest': str, 'from': str, 'shows': str},
           {'by': str, 'hops': list, 'pke': bool, 'since': str})
@@ -92,8 +127,10 @@ def _journey(where, table, matrix):
     if journey.by == 'rollback':
         _one_of(where, 'since', journey.since, MOMENTS)
     if (journey.by == 'rollback') == bool(journey.hops) or \
-            (journey.by == 'savevm' and len(journey.hops) != 1):
+            (journey.by in ('savevm', 'live') and len(journey.hops) != 1):
         raise _wrong(where, f'"hops": {len(journey.hops)} are too few or too many')
+    if journey.by == 'live':
+        _live(where, journey)
     for host in journey.hosts:
         _check_host(where, host, matrix)
     return journey

@@ -5,10 +5,12 @@ import dataclasses
 import shutil
 import threading
 
-from lab import payload, story_guest, story_qcow2
+from lab import payload, story_guard, story_guest, story_live, story_plan, story_qcow2
 from lab.errors import LabError
 from lab.story_guest import Guest
+from lab.story_live import expect_intact
 from lab.story_qcow2 import drive
+from lab.story_record import Record, note
 
 SNAPSHOT = 's0'
 
@@ -25,48 +27,6 @@ class Slot:
     """A state that one of several threads saves, and the others wait for."""
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
     state: State | None = None
-
-
-@dataclasses.dataclass
-class Record:
-    """One load of one state: what was predicted and what came."""
-    story: str
-    journey: str
-    hop: int
-    qemu: str
-    source: str
-    target: str
-    by: str
-    guest: str
-    guest_there: str
-    repaired: str | None
-    saved: str = ''             # XSTATE_BV as the source wrote it
-    loaded: str = ''            # and as the target was given it
-    xcr0: str = ''
-    exposed: str = ''
-    findings: list = dataclasses.field(default_factory=list)
-    outcome: str = ''           # as xferry tells it, of what was loaded
-    predicted: str = ''         # intact, lost, exit, keeps
-    seen: str = ''              # the same, or silent
-    lost: list = dataclasses.field(default_factory=list)
-    new_cpu: bool = False
-    console: str = ''
-    kvm: list = dataclasses.field(default_factory=list)
-    said: str = ''
-
-    def complaints(self):
-        """What of it is not as it must be, whatever the journey is for."""
-        found = []
-        # A vCPU that spins is one way of being lost.
-        if self.seen != self.predicted and (self.seen, self.predicted) != ('silent', 'lost'):
-            found.append(f'predicted {self.predicted}, seen {self.seen}')
-        if bool(self.kvm) != (self.outcome == 'refused'):
-            found.append(f'xferry says {self.outcome}, KVM refused '
-                         f'{", ".join(self.kvm) or "nothing"}')
-        if int(self.saved, 16) & int(self.exposed, 16) & ~int(self.loaded, 16):
-            found.append(f'a repair dropped what the guest was shown: {self.saved} became '
-                         f'{self.loaded}')
-        return found
 
 
 class Traveller:
@@ -164,6 +124,8 @@ class Traveller:
         """All hops of a journey; a record of each."""
         if journey.by == 'rollback':
             return [self._roll_back(journey)]
+        if journey.by == 'live':
+            return [self._go_live(journey)]
         state, records, source = self._first_state(journey), [], journey.start
         for number, hop in enumerate(journey.hops, 1):
             record = self._record(journey, number, source, hop)
@@ -205,6 +167,42 @@ class Traveller:
                                                  state.name, leave)
         note(record, loaded)
         return next_state if (self.share / next_state.name).exists() else None
+
+    # -- live --
+
+    def _go_live(self, journey):
+        """From host to host while both run."""
+        record = self._record(journey, 1, journey.start, journey.hops[0])
+        rom = payload.build(payload.SETS_PKE if journey.pke else 0)
+        way = story_live.Way(self.hosts, self.build, journey, rom,
+                             self.share / self._new_name('report'))
+        live = way.go(self.hosts.profile(record.target, self.build.version))
+        self._predict_live(record, journey, way.done, live)
+        note(record, live.loaded)
+        record.ran, record.left, record.behind = live.ran, live.left, live.behind.short()
+        record.guard = (story_guard.short('source', live.guard)
+                        + story_guard.short('target', live.loaded.guard))
+        if live.stays:
+            record.seen = 'stays'
+        return record
+
+    def _predict_live(self, record, journey, done, live):
+        """What xferry says of what the line carried, and of what a guard makes of that."""
+        given = State(self._new_name('stream'))
+        (self.share / given.name).write_bytes(live.stream)
+        stopped = done.filter and not live.loaded.sight
+        if stopped:
+            given = self._first_state(journey)  # what the line carried has no end
+        state = given
+        if done.target == 'trim' or stopped:
+            state = self._repair(story_plan.Hop(record.target, 'all'), given, journey.guest)
+        self._predict(record, state)
+        carried = self.xferry.vcpu(self.share / given.name)['xstate_bv']
+        record.saved = story_live.saved(live, done, carried)
+        if done.filter and record.outcome == 'refused':
+            record.predicted = 'stays'
+        record.wrong = story_live.wrong(live, done, record,
+                                        None if stopped else int(carried, 16))
 
     def _roll_back(self, journey):
         """savevm, a change of PKRU, loadvm: in one QEMU that runs all the time."""
@@ -248,26 +246,6 @@ def live(host, guest, moment):
     return since
 
 
-def note(record, loaded):
-    """Puts into the record what came of a load."""
-    record.seen, record.kvm, record.said = loaded.word, loaded.refused, last_words(loaded.said)
-    if loaded.sight:
-        record.lost, record.new_cpu = loaded.sight.lost, loaded.sight.new_cpu
-        record.console = loaded.sight.short()
-
-
-def last_words(said):
-    """QEMU's own last line, without its name; warnings tell of other things."""
-    lines = [text for text in said.split('; ') if 'warning:' not in text]
-    return (lines or [said])[-1].rpartition('qemu-system-x86_64: ')[2]
-
-
 def save_snapshot(guest):
     """savevm, with an error when it says anything."""
     guest.said_in_monitor(f'savevm {SNAPSHOT}')
-
-
-def expect_intact(host, sight):
-    """Before anything is saved the guest must be well, or the story shows nothing."""
-    if sight.word != 'intact':
-        raise host.failed(f'the guest is not intact before it is saved: {sight.text!r}')

@@ -2,7 +2,7 @@
 """The table of the stories: a line for each load, and what is wrong with it, if anything."""
 
 COLUMNS = (('', 1), ('QEMU', 4), ('from', 16), ('to', 18), ('by', 8), ('guest shown', 19),
-           ('repair', 6), ('saved', 5), ('loaded', 6), ('xferry', 8), ('predicted', 9),
+           ('repair', 19), ('saved', 5), ('loaded', 6), ('xferry', 8), ('predicted', 9),
            ('seen', 6), ('the guest, or QEMU, says; what KVM refused', 0))
 
 
@@ -43,6 +43,8 @@ def shows(journey, last):
     """What the guest came to must be what the journey is told for, whatever was predicted."""
     if journey.shows == 'refused':
         return last.outcome == 'refused' and last.seen in ('lost', 'silent', 'exit')
+    if journey.shows == 'stays':
+        return last.outcome == 'refused' and last.seen == 'stays'
     if journey.shows == 'keeps':
         return last.outcome == 'accepted' and last.seen == 'keeps'
     return last.outcome == 'accepted' and last.seen == 'intact'

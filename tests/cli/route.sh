@@ -75,6 +75,14 @@ run 4 route --cpu qemu64 - $old $new,-pku < <(cat vm)
 grep -q '^  repair before hop 1: .* -o COPY STATE$' "$said/out" ||
 	die 'what came by a pipe cannot be named'
 
+# Of a mask there is no file: the filter is named, and does to a stream what fix does to a file.
+run 4 route --cpu qemu64 0x207 $old $new,-pku
+sed -n 's/^  repair before hop 1: xferry \(filter .*\)/\1/p' "$said/out" >"$said/filter"
+eval "\"$XFERRY\" $(cat "$said/filter")" <vm >passed 2>"$said/err" || [ $? = 1 ] ||
+	die 'the filter that it names fails'
+run 1 fix --cpu qemu64 --to $new,-pku -o fixed vm
+cmp passed fixed || die 'the filter that it names does not do what fix does'
+
 # Words that a shell would split or expand are quoted, and steer no terminal.
 mkdir "a b"
 cp vm "a b/it's \$x"

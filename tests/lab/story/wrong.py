@@ -45,7 +45,21 @@ class Place(unittest.TestCase):
 
 
 class Predictions(Place):
-    """A story in which xferry is wrong."""
+    """A story in which xferry, or its guard, is wrong."""
+
+    def test_guard_does_nothing(self):
+        (self.place / 'none.c').write_text('', encoding='ascii')
+        subprocess.run(['gcc', '-shared', '-o', str(self.place / 'none.so'),
+                        str(self.place / 'none.c')], check=True)
+        done = subprocess.run(
+            [sys.executable, str(SOURCE / 'lab/story.py'), 'g', '--journey', 'guard at the target',
+             '--qemu', '7.2', '--xferry', str(XFERRY), '--guard', str(self.place / 'none.so')],
+            capture_output=True, text=True, check=False,
+            env={**os.environ, 'TMPDIR': str(self.place)})
+        self.assertEqual(done.returncode, 4, done.stdout + done.stderr)
+        where = 'FAILED g: guard at the target: QEMU 7.2, hop 1: '
+        self.assertIn(where + 'predicted intact, seen lost\n', done.stdout)
+        self.assertIn(where + 'the guard at the target was to say of set: vcpu=0', done.stdout)
 
     def test_wrong_prediction(self):
         liar = self.place / 'xferry'
