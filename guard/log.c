@@ -67,32 +67,41 @@ static bool is_stderr(void)
 	       now.inode == first_stderr.inode;
 }
 
-/* ---- SIGPIPE, which must not end the program on our account ---- */
+/* ---- Signals, which must not end or stop the program on our account ---- */
 
-#define PIPE_SIGNAL ((uint64_t)1 << (SIGPIPE - 1))
+/* A mask as the kernel has it. */
+#define SIGNAL(number) ((uint64_t)1 << ((number)-1))
 
-static bool block_sigpipe(uint64_t *before)
+/* What a write can bring: no reader, RLIMIT_FSIZE, a terminal that is another job's. */
+#define OF_A_WRITE (SIGNAL(SIGPIPE) | SIGNAL(SIGXFSZ) | SIGNAL(SIGTTOU))
+
+static bool block_signals(uint64_t *before)
 {
-	uint64_t block = PIPE_SIGNAL;
+	uint64_t block = OF_A_WRITE;
 
 	return !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &block, before, SIGNALS_SIZE);
 }
 
-static bool sigpipe_pending(void)
+static uint64_t pending_signals(void)
 {
 	uint64_t pending = 0;
 
 	syscall(SYS_rt_sigpending, &pending, SIGNALS_SIZE);
-	return pending & PIPE_SIGNAL;
+	return pending;
 }
 
-static void unblock_sigpipe(uint64_t before, bool ours)
+/* The signal that came with a write's error; a SIGTTOU that is blocked does not come. */
+static uint64_t signal_of(int error)
 {
-	const uint64_t wait_for = PIPE_SIGNAL;
+	return error == EPIPE ? SIGNAL(SIGPIPE) : error == EFBIG ? SIGNAL(SIGXFSZ) : 0;
+}
+
+static void unblock_signals(uint64_t before, uint64_t ours)
+{
 	const struct timespec now = { 0, 0 };
 
 	if (ours)
-		syscall(SYS_rt_sigtimedwait, &wait_for, NULL, &now, SIGNALS_SIZE);
+		syscall(SYS_rt_sigtimedwait, &ours, NULL, &now, SIGNALS_SIZE);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNALS_SIZE);
 }
 
@@ -103,14 +112,14 @@ static bool write_line(int fd, const char *line, size_t size)
 	uint64_t before = 0;
 
 	/* A mask that is not known cannot be put back either. */
-	if (!block_sigpipe(&before))
+	if (!block_signals(&before))
 		return false;
 
-	bool was_pending = sigpipe_pending();
-	bool written = syscall(SYS_write, fd, line, size) == (long)size;
+	uint64_t theirs = pending_signals();
+	long written = syscall(SYS_write, fd, line, size);
 
-	unblock_sigpipe(before, !written && errno == EPIPE && !was_pending);
-	return written;
+	unblock_signals(before, written < 0 ? signal_of(errno) & ~theirs : 0);
+	return written == (long)size;
 }
 
 static void to_stderr(const char *line, size_t size)

@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "guard/log.h"
@@ -218,6 +221,79 @@ static void test_signals(void **state)
 	close(ends[1]);
 }
 
+/* A limit on the size of files: its signal is ours, too, and would end the program. */
+static void say_with_limit(void)
+{
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	sigset_t pending;
+
+	if (setrlimit(RLIMIT_FSIZE, &none))
+		_exit(5);
+	say();
+	sigpending(&pending);
+	if (!sigisemptyset(&pending))
+		_exit(4);
+}
+
+static void test_limit(void **state)
+{
+	int fd = open("limited", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	(void)state;
+	log_to(XF_LOG_STDERR, NULL);
+	assert_int_equal(in_child(fd, say_with_limit), 0);
+	assert_string_equal(read_file("limited"), "");
+	log_to(XF_LOG_FILE, "limited");
+	assert_true(is_said(said(say_with_limit), 1));
+	assert_string_equal(read_file("limited"), "");
+	close(fd);
+}
+
+/* A terminal whose foreground is another job, with "stty tostop": would stop the program. */
+static void say_in_background(void)
+{
+	struct termios mode;
+
+	signal(SIGTTOU, SIG_DFL);
+	if (setsid() < 0 || ioctl(STDERR_FILENO, TIOCSCTTY, 0) || tcgetattr(STDERR_FILENO, &mode))
+		_exit(5);
+	mode.c_lflag |= TOSTOP;
+	if (tcsetattr(STDERR_FILENO, TCSANOW, &mode))
+		_exit(5);
+
+	/* The session's leader stays in the foreground. */
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		setpgid(0, 0);
+		say();
+		_exit(0);
+	}
+	if (waitpid(child, &status, WUNTRACED) != child || !WIFEXITED(status)) {
+		kill(child, SIGKILL);
+		_exit(4);
+	}
+	errno = ERRNO;
+}
+
+static void test_terminal(void **state)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+
+	(void)state;
+	assert_true(master >= 0);
+	assert_int_equal(grantpt(master) || unlockpt(master), 0);
+
+	int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+
+	assert_true(terminal >= 0);
+	log_to(XF_LOG_STDERR, NULL);
+	assert_int_equal(in_child(terminal, say_in_background), 0);
+	close(terminal);
+	close(master);
+}
+
 /* The number of standard error is a disk image's now. */
 static void say_after_swap(void)
 {
@@ -355,7 +431,8 @@ int main(void)
 		cmocka_unit_test(test_signals),	       cmocka_unit_test(test_swapped),
 		cmocka_unit_test(test_file_as_stderr), cmocka_unit_test(test_file),
 		cmocka_unit_test(test_keeps_no_fd),    cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_syslog),
+		cmocka_unit_test(test_syslog),	       cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_terminal),
 	};
 
 	if (!mkdtemp(place) || chdir(place))
