@@ -82,6 +82,16 @@ bool xf_table_set(int fd, struct xf_record *record);
  */
 struct xf_record *xf_table_take(int fd);
 
+/* One that was taken out, and held. */
+struct xf_taken {
+	int fd;
+	struct xf_record *record;
+};
+
+/* Takes out the fds from `first` to `last`, as many as there is room for; gives how many. */
+unsigned int xf_table_take_range(unsigned int first, unsigned int last, struct xf_taken *out,
+				 unsigned int room);
+
 /* Takes out all fds from `first` to `last`. */
 void xf_table_forget(unsigned int first, unsigned int last);
 
