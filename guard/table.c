@@ -62,7 +62,6 @@ static void begin(struct xf_record *record, uint32_t vcpu)
 	atomic_store_explicit(&record->keep, ~(uint64_t)0, memory_order_relaxed);
 	atomic_store_explicit(&record->shown, 0, memory_order_relaxed);
 	atomic_store_explicit(&record->readable, 0, memory_order_relaxed);
-	atomic_store_explicit(&record->whole, 0, memory_order_relaxed);
 }
 
 struct xf_record *xf_table_new(uint32_t vcpu)

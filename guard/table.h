@@ -38,7 +38,6 @@ struct xf_record {
 	_Atomic uint64_t keep;
 	_Atomic uint64_t shown;	    /* for the log */
 	_Atomic uintptr_t readable; /* a caller's pointer of which XSTATE_BV was readable */
-	_Atomic uintptr_t whole;    /* and one of which all that KVM reads was */
 } __attribute__((aligned(64)));
 
 /* fds: one entry each, 0 for none. */

@@ -12,6 +12,8 @@ GET_CPUID2 = re.compile(r'(ioctl\(\d+<[^>]*>), KVM_GET_CPUID2, .* = 0$')
 POINTER = re.compile(r'0x[0-9a-f]{5,}')
 # How often a migration looks for dirty pages depends on how fast it is.
 BY_CHANCE = re.compile(r' = -1 EINTR |, KVM_(GET|CLEAR)_DIRTY_LOG, ')
+# Of a pipe, a socket, a file without a name.
+INODE = re.compile(r'((?:pipe|socket):\[|/#)\d+')
 UNFINISHED = ' <unfinished ...>'
 RESUMED = re.compile(r'<\.\.\. ioctl resumed>(.*)')
 
@@ -45,10 +47,10 @@ def name_of(thread, calls, main):
 
 
 def by_thread(text):
-    """The calls of each of QEMU's threads, addresses and pipes' numbers left out."""
+    """The calls of each of QEMU's threads, addresses and files' numbers left out."""
     threads = {}
     for thread, call in whole_lines(text):
-        call = POINTER.sub('PTR', re.sub(r'(pipe|socket):\[\d+\]', r'\1', call))
+        call = POINTER.sub('PTR', INODE.sub(r'\1N', call))
         threads.setdefault(thread, []).append(call)
     # A program that QEMU starts asks nothing of KVM, and QEMU itself asks first.
     first = next((t for t, calls in threads.items() if any('KVM_' in c for c in calls)), None)
