@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -26,7 +27,8 @@ struct xf_qemu_tail {
 	bool knows_footers;
 	bool footers;
 	bool in_package;
-	uint64_t limit; /* how many bytes are looked at */
+	bool whole_package; /* the limit is its end */
+	uint64_t limit;	    /* how many bytes are looked at */
 	bool keep_all;
 
 	uint64_t pushed;
@@ -60,8 +62,10 @@ struct xf_error *xf_qemu_tail_open(const struct xf_qemu_walk *walk, const char *
 	tail->in_package = walk->package_end != 0;
 	tail->limit = limit;
 	tail->keep_all = keep;
-	if (tail->in_package && walk->package_end - walk->offset < tail->limit)
+	if (tail->in_package && walk->package_end - walk->offset <= tail->limit) {
 		tail->limit = walk->package_end - walk->offset;
+		tail->whole_package = true;
+	}
 	memset(tail->last, 0xff, sizeof(tail->last));
 	*out = tail;
 	return NULL;
@@ -242,6 +246,12 @@ struct xf_error *xf_qemu_tail_push(struct xf_qemu_tail *tail, const uint8_t *dat
 	return NULL;
 }
 
+/* Whether there may be more than was pushed: the limit is reached, and no package's end. */
+static bool is_cut(const struct xf_qemu_tail *tail)
+{
+	return tail->pushed == tail->limit && !tail->whole_package;
+}
+
 uint64_t xf_qemu_tail_left(const struct xf_qemu_tail *tail)
 {
 	return tail->limit - tail->pushed;
@@ -279,6 +289,15 @@ struct xf_error *xf_qemu_tail_finish(struct xf_qemu_tail *tail, struct xf_qemu_v
 				   "the file ends here, in the package with the devices");
 	if (!tail->knows_footers)
 		tail->footers = xf_qemu_signature_footers(&bytes);
+	/*
+	 * Without footers only the end of all shows that no vCPU is missing. Where a limit
+	 * cuts it, the bytes may look whole: a zero is an end's mark, too.
+	 */
+	if (!tail->footers && is_cut(tail))
+		return xf_error_at(XF_ERR_FORMAT, tail->file, tail->offset + tail->pushed,
+				   "the stream has no description within %" PRIu64
+				   " bytes behind RAM, and no more are read",
+				   tail->limit);
 	/*
 	 * Without footers nothing shows where the stream ends: a description that does
 	 * not fit may be its own. With them, its own would be right behind it.

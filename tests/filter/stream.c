@@ -536,6 +536,39 @@ static void test_max_tail(void **unused)
 	synth_free(&synth);
 }
 
+/*
+ * Without description and footers nothing but its end tells where a stream ends. Where the
+ * limit cuts it behind a vCPU, and a zero is the last byte, it looks like one that is whole.
+ */
+static void test_max_tail_looks_whole(void **unused)
+{
+	struct xf_filter_options options = with_evidence();
+	struct synth synth = { .no_footers = true };
+
+	(void)unused;
+	synth_begin(&synth, NULL);
+	synth_ram(&synth, 3, 5);
+	for (unsigned int i = 0; i < 2; i++)
+		synth_cpu(&synth, &(struct synth_cpu){ .instance = i, .xstate_bv = 0x207 });
+	synth_device(&synth, "timer", 0, "\0\0\0", 4);
+	synth_eof(&synth);
+
+	struct bytes due = edited(&synth.stream, qemu64);
+	size_t tail = synth.stream.size - synth.ram_end;
+
+	assert_passes(&synth.stream, PIPES, &options, XF_PASSED_EDITED, &due);
+	for (options.max_tail = 1; options.max_tail < tail; options.max_tail++) {
+		struct result result = send_through(&synth.stream, FILES, &options);
+
+		assert_start(&result.out, &synth.stream, synth.ram_end);
+		assert_refused(result.err, XF_ERR_FORMAT, "--max-tail");
+		result.err = NULL;
+		result_free(&result);
+	}
+	bytes_free(&due);
+	synth_free(&synth);
+}
+
 static void test_target_refuses(void **unused)
 {
 	struct bytes in = read_sample("leaky-pc-qemu64.qevm");
@@ -655,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_description_that_does_not_fit),
 		cmocka_unit_test(test_description_further_behind),
 		cmocka_unit_test(test_max_tail),
+		cmocka_unit_test(test_max_tail_looks_whole),
 		cmocka_unit_test(test_target_refuses),
 		cmocka_unit_test(test_reader_goes_away),
 		cmocka_unit_test(test_bad_ends),
