@@ -186,6 +186,8 @@ def refused_by_target(bench):
 def ended_early(bench):
     """A filter that ends while RAM comes: the source fails, and its guest never stops."""
     with bench.tcg() as source:
+        # All of so small a guest would be in the pipes before anybody has ended.
+        source.cmd('migrate-set-parameters', **{'max-bandwidth': 100_000})
         source.cmd('migrate', uri=f'exec:{bench.filter()} | head -c 1000 >/dev/null')
         require(wait_migrated(source) == 'failed', 'the source did not notice')
         require(state_of(source) == 'running', state_of(source))
