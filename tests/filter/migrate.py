@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -211,8 +212,30 @@ def refused_capabilities(bench):
         require(f"'{capability}'" in bench.said(), bench.said())
 
 
+def multifd(bench):
+    """A filter at each channel of multifd: one at least refuses it by name, so it fails."""
+    with socket.create_server(('127.0.0.1', 0)) as server, bench.tcg() as source:
+        server.settimeout(PATIENCE)
+        source.cmd('migrate-set-capabilities',
+                   capabilities=[{'capability': 'multifd', 'state': True}])
+        source.cmd('migrate-set-parameters', multifd_channels=2)
+        source.cmd('migrate', uri=f'tcp:127.0.0.1:{server.getsockname()[1]}')
+        filters = []
+        for _ in range(3):
+            with server.accept()[0] as channel:
+                filters.append(subprocess.Popen([bench.xferry, 'filter'], stdin=channel,
+                                                stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.PIPE))
+        ends = [(one.communicate(timeout=PATIENCE)[1].decode(), one.returncode)
+                for one in filters]
+        require(any('multifd' in said and status == 64 for said, status in ends), ends)
+        require(all(status & ~5 for _, status in ends), ends)
+        require(wait_migrated(source) == 'failed', 'the source did not notice')
+        require(state_of(source) == 'running', state_of(source))
+
+
 CASES = [live, repaired, repaired_at_the_target, refused_behind_ram, refused_by_target,
-         ended_early, refused_capabilities]
+         ended_early, refused_capabilities, multifd]
 NEED_KVM = [repaired, repaired_at_the_target, refused_by_target]
 
 
