@@ -252,6 +252,12 @@ static void test_swapped(void **state)
 	assert_string_equal(read_file("image"), "");
 	assert_int_equal(in_child(-1, say_after_late_open), 0);
 	assert_string_equal(read_file("image"), "");
+	/* Of the same file system, too. */
+	int fd = open("errors", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_int_equal(in_child(fd, say_after_swap), 0);
+	assert_string_equal(read_file("image"), "");
+	close(fd);
 }
 
 /* But a file that it has been from the start is what was asked for. */

@@ -9,6 +9,7 @@
  * "trim": what is superfluous is dropped here, so KVM takes it; "keep": it is not. What is
  * superfluous is bit 62, which no KVM holds and no guest is shown.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -192,14 +193,22 @@ static void duplicates(void)
 {
 	struct xf_kvm_vm vm = new_vm();
 	struct xf_kvm_cpu cpu = shown_vcpu(&vm, 0), unknown = new_vcpu(&vm, 1);
-	const int fds[] = { dup(cpu.fd), dup2(cpu.fd, 100), dup3(cpu.fd, 101, O_CLOEXEC),
-			    fcntl(cpu.fd, F_DUPFD, 102), fcntl(cpu.fd, F_DUPFD_CLOEXEC, 103) };
+	/* The two names of libc, whichever this file is compiled for. */
+	int (*plain)(int, int, ...) = (int (*)(int, int, ...))dlsym(RTLD_DEFAULT, "fcntl");
+	int (*large)(int, int, ...) = (int (*)(int, int, ...))dlsym(RTLD_DEFAULT, "fcntl64");
+	const int fds[] = { dup(cpu.fd),
+			    dup2(cpu.fd, 100),
+			    dup3(cpu.fd, 101, O_CLOEXEC),
+			    plain(cpu.fd, F_DUPFD, 102),
+			    plain(cpu.fd, F_DUPFD_CLOEXEC, 103),
+			    large(cpu.fd, F_DUPFD, 104),
+			    large(cpu.fd, F_DUPFD_CLOEXEC, 105) };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		check(fds[i] >= 0);
 		check(is_guarded(fds[i]) == trims);
 	}
-	check(fds[3] == 102 && fds[4] == 103);
+	check(fds[3] == 102 && fds[4] == 103 && fds[5] == 104 && fds[6] == 105);
 	check(close(cpu.fd) == 0);
 	check(is_guarded(100) == trims);
 	check(fcntl(100, F_GETFD) == 0 && fcntl(101, F_GETFD) == FD_CLOEXEC);
@@ -230,7 +239,13 @@ static void reuse(void)
 	struct xf_kvm_cpu cpu = shown_vcpu(&vm, 0);
 	int number = cpu.fd;
 
+	struct xf_kvm_cpu unknown = new_vcpu(&vm, 9);
+
 	check(is_guarded(number) == trims);
+	/* What has the number next comes where nobody sees it. */
+	check(close(number) == 0);
+	check(syscall(SYS_dup2, unknown.fd, number) == number);
+	check(!is_guarded(number));
 	check(close(number) == 0);
 	check(close(number) == -1 && errno == EBADF);
 	check(ioctl(number, KVM_SET_XSAVE, area) == -1 && errno == EBADF);
@@ -246,6 +261,10 @@ static void reuse(void)
 	check(syscall(SYS_close, number) == 0);
 	next = new_vcpu(&vm, 2);
 	check(next.fd == number);
+	check(!is_guarded(number));
+	check(xf_kvm_set_cpuid(&next, &bare) == 0);
+	check(syscall(SYS_close, number) == 0);
+	check(dup(unknown.fd) == number);
 	check(!is_guarded(number));
 	check(syscall(SYS_close, number) == 0);
 	check(open("/dev/null", O_RDWR) == number);
@@ -295,11 +314,13 @@ static void ranges(void)
 static void shared_memory(void)
 {
 	struct xf_kvm_vm vm = new_vm();
-	struct xf_kvm_cpu cpu = shown_vcpu(&vm, 0);
+	struct xf_kvm_cpu cpu = shown_vcpu(&vm, 0), unknown = new_vcpu(&vm, 1);
 	int status = 1;
 	pid_t child = vfork();
 
 	if (!child) {
+		dup2(cpu.fd, unknown.fd);
+		dup2(unknown.fd, cpu.fd);
 		dup2(kvm.fd, cpu.fd);
 		close(cpu.fd);
 		if (close_range)
@@ -308,6 +329,7 @@ static void shared_memory(void)
 	}
 	check(waitpid(child, &status, 0) == child && status == 0);
 	check(is_guarded(cpu.fd) == trims);
+	check(!is_guarded(unknown.fd));
 }
 
 /* A vCPU is its maker's: in a child KVM has EIO for it, and the child may have its own. */
