@@ -158,11 +158,14 @@ def kept(path, plan, made):
     """What a file of records has of journeys that were not made now, and are still planned."""
     if not path.exists():
         return [], {}
-    document = json.loads(path.read_text(encoding='utf-8'))
     now = {(record.journey, record.qemu) for record in made}
-    records = [record for record in document['records']
-               if record['journey'] in plan and (record['journey'], record['qemu']) not in now]
-    return records, document['hosts']
+    try:
+        document = json.loads(path.read_text(encoding='utf-8'))
+        records = [record for record in document['records']
+                   if record['journey'] in plan and (record['journey'], record['qemu']) not in now]
+        return records, document['hosts']
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f'{path}: no records of a story ({error!r})') from error
 
 
 def write_records(records, profiles, where, journeys):

@@ -262,6 +262,12 @@ class Records(Place):
         self.assertEqual(records, [('first', '7.2', 'intact'), ('second', '7.2', 'intact'),
                                    ('second', '10.0', 'intact')])
 
+    def test_wrong(self):
+        (self.place / 'results').mkdir()
+        (self.place / 'results/story-a.json').write_text('{}', encoding='ascii')
+        with self.assertRaisesRegex(LabError, 'story-a.json: no records of a story'):
+            self.written([self.record('first', '7.2')], {})
+
     def test_journeys_go(self):
         story.write_records([self.record('third', '7.2')], {}, self.place / 'results',
                             [dataclasses.replace(self.PLAN[0], name='third')])
