@@ -233,9 +233,11 @@ static bool read_xstate_bv(struct xf_record *record, const unsigned char *area, 
 {
 	uintptr_t known = atomic_load_explicit(&record->readable, memory_order_relaxed);
 
-	/* 0: none is known as yet. */
+	/* A bad pointer may be NULL or wrap, so it is a number as yet. 0: none is known. */
 	if (!known || (uintptr_t)area != known) {
-		if (!xf_is_readable(area + XF_XSTATE_BV_OFFSET, sizeof(*out)))
+		uintptr_t at = (uintptr_t)area + XF_XSTATE_BV_OFFSET;
+
+		if (!xf_is_readable((const void *)at, sizeof(*out)))
 			return false;
 		atomic_store_explicit(&record->readable, (uintptr_t)area, memory_order_relaxed);
 	}

@@ -140,6 +140,33 @@ static void test_forget_range(void **state)
 	xf_table_forget(0, ~0u);
 }
 
+/* No more than there is room for; what was taken can be put back. */
+static void test_take_range(void **state)
+{
+	struct xf_taken taken[3];
+
+	(void)state;
+	for (int fd = 30; fd < 36; fd += 2)
+		enter(fd, (uint32_t)fd);
+	assert_int_equal(xf_table_take_range(0, 29, taken, 3), 0);
+	assert_int_equal(xf_table_take_range(35, ~0u, taken, 3), 0);
+	assert_int_equal(xf_table_take_range(31, ~0u, taken, 1), 1);
+	assert_int_equal(taken[0].fd, 32);
+	assert_int_equal(vcpu_at(30), 30);
+	assert_int_equal(vcpu_at(32), -1);
+	assert_int_equal(vcpu_at(34), 34);
+	assert_true(xf_table_set(32, taken[0].record));
+	xf_table_put(taken[0].record);
+	assert_int_equal(xf_table_take_range(0, ~0u, taken, 3), 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(taken[i].fd, 30 + 2 * i);
+		assert_int_equal(taken[i].record->vcpu, 30 + 2 * i);
+		assert_int_equal(taken[i].record->holders, 1);
+		xf_table_put(taken[i].record);
+	}
+	xf_table_forget(0, ~0u);
+}
+
 /* A child that shares the memory closes its own fds, not its parent's. */
 static void test_vfork(void **state)
 {
@@ -227,9 +254,13 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one),	     cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_shared),	     cmocka_unit_test(test_replaced),
-		cmocka_unit_test(test_forget_range), cmocka_unit_test(test_vfork),
+		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_forget_range),
+		cmocka_unit_test(test_take_range),
+		cmocka_unit_test(test_vfork),
 		cmocka_unit_test(test_threads), /* last: it takes all records */
 	};
 

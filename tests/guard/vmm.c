@@ -295,11 +295,13 @@ static void ranges(void)
 static void shared_memory(void)
 {
 	struct xf_kvm_vm vm = new_vm();
-	struct xf_kvm_cpu cpu = shown_vcpu(&vm, 0);
+	struct xf_kvm_cpu cpu = shown_vcpu(&vm, 0), unknown = new_vcpu(&vm, 1);
 	int status = 1;
 	pid_t child = vfork();
 
 	if (!child) {
+		dup2(cpu.fd, unknown.fd);
+		dup2(unknown.fd, cpu.fd);
 		dup2(kvm.fd, cpu.fd);
 		close(cpu.fd);
 		if (close_range)
@@ -308,6 +310,7 @@ static void shared_memory(void)
 	}
 	check(waitpid(child, &status, 0) == child && status == 0);
 	check(is_guarded(cpu.fd) == trims);
+	check(!is_guarded(unknown.fd));
 }
 
 /* A vCPU is its maker's: in a child KVM has EIO for it, and the child may have its own. */

@@ -21,9 +21,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -202,6 +204,40 @@ def try_second(setup, stream, place):
     print(f'{stream.path.name}: a second preload before and behind, the same', flush=True)
 
 
+def wait_until(true, what):
+    """Waits for something that comes soon."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def try_daemon(setup, stream, place):
+    """A QEMU that forks before it makes its vCPUs, as Proxmox starts it; its log is a file."""
+    log, pid_file, rom = place / 'log', place / 'pid', place / 'rom'
+    rom.write_bytes(bytes(65536))
+    settings = {**os.environ, **environment(setup, 'trim'), 'XFERRY_GUARD_LOG': str(log)}
+    subprocess.run([*setup.qemu, '-accel', 'kvm', '-S', '-machine', stream.machine,
+                    '-cpu', stream.cpu, '-smp', f'{stream.vcpus},maxcpus={stream.vcpus}',
+                    '-m', '16', '-bios', str(rom), '-serial', 'null', '-display', 'none',
+                    '-nodefaults', '-daemonize', '-pidfile', str(pid_file),
+                    '-incoming', f'exec:cat {stream.path}'],
+                   env=settings, stderr=subprocess.DEVNULL, check=True)
+
+    def lines():
+        """What is in the log, without the name in front."""
+        return log.read_text().splitlines() if log.exists() else []
+
+    try:
+        wait_until(lambda: len(lines()) >= stream.vcpus, 'no lines of a daemon')
+    finally:
+        os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    wait_until(lambda: len(lines()) == stream.vcpus + 1, 'no summary of a daemon')
+    for vcpu in range(stream.vcpus):
+        has_line(lines(), vcpu, mode='trim', result='0')
+    print(f'{stream.path.name}: daemonized, the lines are in a file', flush=True)
+
+
 def main():
     suite = sys.argv[5] if len(sys.argv) > 5 else ''
     reason = why_not(suite)
@@ -221,6 +257,7 @@ def main():
             try_stream(setup, stream, place)
         try_stream(setup, made[1], place, sandbox=True)
         try_second(setup, made[1], place)
+        try_daemon(setup, made[1], place)
     return 0
 
 

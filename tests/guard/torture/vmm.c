@@ -197,12 +197,17 @@ static void *leak_in_thread(void *fd)
 	return NULL;
 }
 
+/* With the smallest stack there is: the guard's copies are on it. */
 static void in_a_thread(void)
 {
+	pthread_attr_t attributes;
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, leak_in_thread, &vmm.cpu[HIDDEN]) == 0)
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, (size_t)sysconf(_SC_THREAD_STACK_MIN));
+	if (pthread_create(&thread, &attributes, leak_in_thread, &vmm.cpu[HIDDEN]) == 0)
 		pthread_join(thread, NULL);
+	pthread_attr_destroy(&attributes);
 }
 
 /* KVM answers EIO to a process that the VM is not of. */
@@ -335,10 +340,10 @@ int main(int argc, char **argv)
 	show(SHOWN);
 	/* Before anything is known of this vCPU's pointers. */
 	TELL("first pointer 0", ioctl(vmm.cpu[HIDDEN], KVM_SET_XSAVE, NULL));
+	in_a_thread();
 	load_and_save();
 	signals();
 	bad_pointers();
-	in_a_thread();
 	in_a_child();
 	if (fds) {
 		copies();
