@@ -474,6 +474,7 @@ struct xf_filtered {
  * load it, and with `pass_unknown` all of it passes instead. XF_ERR_IO: reading or
  * writing failed; what has passed is the start of the repaired stream.
  *
+ * Messages call the ends standard input and standard output.
  * A caller that wants an error, and no signal, when nobody reads `out`, ignores SIGPIPE.
  * Pipes at both ends are enlarged where the system allows it.
  */

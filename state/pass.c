@@ -110,10 +110,10 @@ static bool copies(const struct xf_pass *pass)
 	return pass->copy[0] >= 0;
 }
 
-/* Whether a call cannot be made of such files, or on such a system, at all. */
+/* Whether a call cannot be made of such files, on such a system or in a sandbox, at all. */
 static bool cannot(int error)
 {
-	return error == EINVAL || error == ENOSYS;
+	return error == EINVAL || error == ENOSYS || error == EPERM;
 }
 
 /* From now on by hand. The copy is empty, or not needed any more. */

@@ -203,9 +203,12 @@ static struct xf_error *step_section(struct xf_qemu_walk *walk, struct item *ite
 	return damaged(walk, "a section is expected here, not a byte 0x%02x", item->p[0]);
 }
 
-static unsigned int seen_in_command(uint16_t command)
+static unsigned int seen_in_command(uint16_t command, uint16_t length)
 {
 	switch (command) {
+	case XF_QEMU_CMD_POSTCOPY_ADVISE:
+		/* Without data it is of dirty bitmaps alone; those say so themselves. */
+		return length ? XF_QEMU_SEEN_POSTCOPY : 0;
 	case XF_QEMU_CMD_OPEN_RETURN_PATH:
 	case XF_QEMU_CMD_PING:
 		return XF_QEMU_SEEN_RETURN_PATH;
@@ -228,7 +231,7 @@ static struct xf_error *step_command(struct xf_qemu_walk *walk, struct item *ite
 
 	if (command == 0 || command > XF_QEMU_CMD_LAST)
 		return damaged(walk, "a migration command %u", command);
-	walk->seen |= seen_in_command(command);
+	walk->seen |= seen_in_command(command, length);
 	walk->step = XF_QEMU_STEP_SECTION;
 	if (command != XF_QEMU_CMD_PACKAGED) {
 		/* Without data it says that RAM may be postponed, but not that pages differ. */

@@ -54,12 +54,16 @@ among() {
 
 complete -p xferry | grep -q -- '-F _xferry xferry' || die "it is not registered"
 
-offers 'xferry ' check fix undo probe route explain --help --version
+offers 'xferry ' check fix undo filter probe route explain --help --version
 offers 'xferry c' check
 offers 'xferry check --c' --cpu --cpuid
 offers 'xferry undo -' -h --help
 offers 'xferry probe -' --json -h --help
 offers 'xferry probe v'
+offers 'xferry filter v'
+among 'xferry filter -' --max-tail --pass-unknown --json --json-fd
+among 'xferry filter --json ' vm.qevm
+offers 'xferry filter --json vm.qevm --max' --max-tail
 among 'xferry fix -' -o --output --in-place --undo-file --json
 among 'xferry explain ' XF101 XF203 pkru zmm_hi256
 offers 'xferry explain pkr' pkru

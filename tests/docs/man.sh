@@ -155,6 +155,17 @@ check_guard() {
 	same "variables of xferry-guard(7)"
 }
 
+# Of the filter: what is in it beyond that of check, and of a stream that was not understood.
+check_filter_json() {
+	sample leaky-pc-qemu64.qevm json.qevm
+	"$XFERRY" filter --cpu qemu64 --json filter.json <json.qevm >passed 2>"$said/err" || true
+	echo none | "$XFERRY" filter --json filter.json >passed 2>"$said/err" || true
+	jq -r '.filter | "filter", keys[]' filter.json | sort -u >"$said/due"
+	section xferry-filter.1 JSON | grep -oE '^ +[a-z]+$' | tr -d ' ' | sort -u >"$said/got"
+	same "keys of the JSON in xferry-filter(1)"
+	rm json.qevm filter.json passed
+}
+
 check_functions() {
 	grep -oE '^	xf_[a-z0-9_]+' "$SOURCE/libxferry.map" | tr -d '\t' | sort >"$said/due"
 	section libxferry.3 FUNCTIONS | grep -oE '\bxf_[a-z0-9_]+' | sort -u >"$said/got"
@@ -194,7 +205,7 @@ check_examples() {
 	done
 }
 
-for verb in check fix undo probe route explain; do
+for verb in check fix undo filter probe route explain; do
 	check_options "$verb"
 done
 check_verbs
@@ -205,6 +216,7 @@ check_profile_keys
 check_json
 check_route_json
 check_guard
+check_filter_json
 check_functions
 check_references
 check_examples

@@ -52,7 +52,8 @@ hold_outcome() {
 # Which status an error must give; "any" where it depends on what the call was for.
 due() {
 	case $call:$error in
-	*:EINTR | *:EAGAIN | tee:EINVAL | tee:ENOSYS | splice:EINVAL | splice:ENOSYS | pipe2:* | \
+	*:EINTR | *:EAGAIN | tee:EINVAL | tee:ENOSYS | tee:EPERM | \
+		splice:EINVAL | splice:ENOSYS | splice:EPERM | pipe2:* | \
 		fcntl:EPERM | fcntl:EBUSY)
 		echo 1
 		;;
@@ -65,8 +66,8 @@ for ends in pipes files; do
 	traced "$ends"
 	cp "$said/trace" "$said/trace.whole"
 	[ "$status" = 1 ] || die "$ends: status $status: $(cat "$said/err")"
-	for fault in tee:EIO tee:EINVAL tee:ENOSYS tee:EINTR tee:EAGAIN tee:ENOMEM \
-		splice:EIO splice:EINVAL splice:ENOSYS splice:EINTR splice:EAGAIN splice:EPIPE \
+	for fault in tee:EIO tee:EINVAL tee:ENOSYS tee:EPERM tee:EINTR tee:EAGAIN tee:ENOMEM \
+		splice:EIO splice:EINVAL splice:ENOSYS splice:EPERM splice:EINTR splice:EAGAIN splice:EPIPE \
 		splice:ENOSPC read:EIO read:EINTR read:EAGAIN write:EIO write:ENOSPC write:EPIPE \
 		write:EINTR write:EAGAIN pipe2:EMFILE; do
 		call=${fault%:*} error=${fault#*:}

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -145,25 +146,42 @@ def repaired_at_the_target(bench):
     require(bench.status() == REPAIRED, bench.said())
 
 
-def refused_behind_ram(bench):
-    """The source has sent all, and says completed; the target gets no devices and gives up.
-
-    The guest is not lost: it goes on at the source.
-    """
-    with bench.tcg() as source, bench.tcg('-incoming', 'defer') as target:
-        target.cmd('migrate-incoming', uri=f'exec:cat {bench.wire}')
-        refusing = bench.filter('--cpu qemu64', '--max-tail 1K')
-        source.cmd('migrate', uri=f'exec:{refusing} >{bench.wire}')
-        require(wait_migrated(source) == 'completed', 'the source has failed')
-        try:
-            loaded = wait_migrated(target)
-        except QmpError:
-            loaded = 'failed'  # a QEMU that cannot load exits
-        require(loaded == 'failed', 'the target has loaded it')
-        require(bench.status() == 64, bench.said())
+def hold_refused(bench, source, target, options, status):
+    """The filter stops before the devices. The target cannot load that, the guest is not lost."""
+    target.cmd('migrate-incoming', uri=f'exec:cat {bench.wire}')
+    source.cmd('migrate', uri=f'exec:{bench.filter(*options)} >{bench.wire}')
+    ended = wait_migrated(source)
+    try:
+        loaded = wait_migrated(target)
+    except QmpError:
+        loaded = 'failed'  # a QEMU that cannot load exits
+    require(loaded == 'failed', 'the target has loaded it')
+    require(bench.status() == status, bench.said())
+    if ended == 'completed':
         require(state_of(source) == 'postmigrate', state_of(source))
         source.cmd('cont')
-        require(state_of(source) == 'running', state_of(source))
+    require(state_of(source) == 'running', state_of(source))
+    return ended
+
+
+def refused_behind_ram(bench):
+    """The filter stops in the midst of the devices: whether the source notices is chance."""
+    with bench.tcg() as source, bench.tcg('-incoming', 'defer') as target:
+        hold_refused(bench, source, target, ['--cpu qemu64', '--max-tail 1K'], 64)
+
+
+def refused_by_target(bench):
+    """All has come when it is seen what it is: the source says that it is completed."""
+    leaky, profile = bench.place / 'leaky', bench.place / 'profile.json'
+    profile.write_text('{"schema": 1, "supported": "0x3", "set": "host"}')
+    subprocess.run([bench.xferry, 'fix', '--cpu', 'qemu64', '--only', 'pkru', '-o', leaky,
+                    bench.samples / 'leaky-pc-qemu64.qevm'], check=False,
+                   stdout=subprocess.DEVNULL)
+    with bench.kvm('-incoming', 'defer') as source, bench.kvm('-incoming', 'defer') as target:
+        source.cmd('migrate-incoming', uri=f'exec:cat {leaky}')
+        require(wait_migrated(source) == 'completed', 'the sample was not loaded')
+        ended = hold_refused(bench, source, target, [f'--to {profile}'], 4)
+        require(ended == 'completed', 'the source has failed')
 
 
 def ended_early(bench):
@@ -192,9 +210,31 @@ def refused_capabilities(bench):
         require(f"'{capability}'" in bench.said(), bench.said())
 
 
-CASES = [live, repaired, repaired_at_the_target, refused_behind_ram, ended_early,
-         refused_capabilities]
-NEED_KVM = [repaired, repaired_at_the_target]
+def multifd(bench):
+    """A filter at each channel of multifd: one at least refuses it by name, so it fails."""
+    with socket.create_server(('127.0.0.1', 0)) as server, bench.tcg() as source:
+        server.settimeout(PATIENCE)
+        source.cmd('migrate-set-capabilities',
+                   capabilities=[{'capability': 'multifd', 'state': True}])
+        source.cmd('migrate-set-parameters', multifd_channels=2)
+        source.cmd('migrate', uri=f'tcp:127.0.0.1:{server.getsockname()[1]}')
+        filters = []
+        for _ in range(3):
+            with server.accept()[0] as channel:
+                filters.append(subprocess.Popen([bench.xferry, 'filter'], stdin=channel,
+                                                stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.PIPE))
+        ends = [(one.communicate(timeout=PATIENCE)[1].decode(), one.returncode)
+                for one in filters]
+        require(any('multifd' in said and status == 64 for said, status in ends), ends)
+        require(all(status & ~5 for _, status in ends), ends)
+        require(wait_migrated(source) == 'failed', 'the source did not notice')
+        require(state_of(source) == 'running', state_of(source))
+
+
+CASES = [live, repaired, repaired_at_the_target, refused_behind_ram, refused_by_target,
+         ended_early, refused_capabilities, multifd]
+NEED_KVM = [repaired, repaired_at_the_target, refused_by_target]
 
 
 def main():

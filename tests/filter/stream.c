@@ -334,7 +334,6 @@ static void test_commands(void **unused)
 	(void)unused;
 	assert_command_stops(1, 0, "return-path");
 	assert_command_stops(2, 4, "return-path");
-	assert_command_stops(3, 0, "postcopy-ram");
 	assert_command_stops(3, 16, "postcopy-ram");
 	assert_command_stops(4, 0, "postcopy-ram");
 	assert_command_stops(5, 0, "postcopy-ram");
@@ -360,35 +359,40 @@ static void test_commands_behind_ram(void **unused)
 	synth_free(&synth);
 }
 
-static void test_switchover_start_passes(void **unused)
+/* Commands that change nothing about where RAM and devices are. */
+static void assert_command_passes(unsigned int command)
 {
 	struct xf_filter_options options = with_evidence();
 	struct synth synth = { .machine = "pc" };
 
-	(void)unused;
 	synth_begin(&synth, NULL);
+	synth_command(&synth, command, NULL, 0);
 	synth_ram(&synth, 3, 5);
-	synth_command(&synth, XF_QEMU_CMD_LAST, NULL, 0);
-	synth.ram_end = synth.stream.size;
+	synth_command(&synth, command, NULL, 0);
 	synth_cpu(&synth, &(struct synth_cpu){ .xstate_bv = 0x207, .xcr0 = 1, .mxcsr = 0x1f80 });
 	synth_eof(&synth);
 	synth_vmdesc(&synth);
 
 	struct bytes due = { 0 };
-
-	bytes_add(&due, synth.stream.p, synth.stream.size);
-
 	struct result result = send_through(&synth.stream, PIPES, &options);
 
 	assert_opened(result.err);
 	assert_int_equal(result.filtered->passage, XF_PASSED_EDITED);
 	assert_int_equal(result.filtered->report->edit_count, 1);
+	bytes_add(&due, synth.stream.p, synth.stream.size);
 	memcpy(due.p + result.filtered->report->edits[0].offset,
 	       result.filtered->report->edits[0].new_bytes, 8);
 	assert_same(&result.out, &due);
 	result_free(&result);
 	bytes_free(&due);
 	synth_free(&synth);
+}
+
+static void test_commands_that_pass(void **unused)
+{
+	(void)unused;
+	assert_command_passes(3);		 /* of dirty bitmaps, but there are none */
+	assert_command_passes(XF_QEMU_CMD_LAST); /* SWITCHOVER_START */
 }
 
 static void test_multifd(void **unused)
@@ -629,7 +633,7 @@ static void test_progress(void **unused)
 	synth_eof(&synth);
 	synth_vmdesc(&synth);
 	assert_passes(&synth.stream, PIPES, &options, XF_PASSED, &synth.stream);
-	assert_true(last > 3 << 20);
+	assert_true(last > 2 << 20); /* the last megabyte may go untold */
 	synth_free(&synth);
 }
 
@@ -648,7 +652,7 @@ int main(void)
 		cmocka_unit_test(test_garbage_in_single_bytes),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_commands_behind_ram),
-		cmocka_unit_test(test_switchover_start_passes),
+		cmocka_unit_test(test_commands_that_pass),
 		cmocka_unit_test(test_multifd),
 		cmocka_unit_test(test_capabilities),
 		cmocka_unit_test(test_other_parts),
