@@ -5,7 +5,8 @@
     story.py a b                     the journeys of these stories (lab/journeys.toml)
     story.py all --qemu all          every story with every QEMU
     story.py a --qemu 7.2,10.0       with these QEMUs
-    story.py a --record lab/results  also keeps the records there, one file a story
+    story.py a --record lab/results  also keeps the records there, one file a story; those
+                                     of other journeys and QEMUs stay
     story.py --list                  names the journeys
     story.py --document lab/results  prints docs/stories.md, made of such records
 
@@ -153,16 +154,36 @@ def tell(hosts, journeys, builds, xferry):
     return records, not complaints
 
 
-def write_records(records, profiles, where):
-    """One file a story: the loads, and the profiles of their hosts."""
+def kept(path, plan, made):
+    """What a file of records has of journeys that were not made now, and are still planned."""
+    if not path.exists():
+        return [], {}
+    now = {(record.journey, record.qemu) for record in made}
+    try:
+        document = json.loads(path.read_text(encoding='utf-8'))
+        records = [record for record in document['records']
+                   if record['journey'] in plan and (record['journey'], record['qemu']) not in now]
+        return records, document['hosts']
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f'{path}: no records of a story ({error!r})') from error
+
+
+def write_records(records, profiles, where, journeys):
+    """One file a story: the loads, in the order of the plan, and the profiles of their hosts."""
     where.mkdir(parents=True, exist_ok=True)
     for story in sorted({record.story for record in records}):
-        mine = [record for record in records if record.story == story]
-        hosts = sorted({host for record in mine for host in (record.source, record.target)})
-        document = {'schema': 1, 'story': story,
-                    'hosts': {host: profiles[host] for host in hosts if host in profiles},
-                    'records': [dataclasses.asdict(record) for record in mine]}
         path = where / f'story-{story}.json'
+        plan = [journey.name for journey in journeys if journey.story == story]
+        mine = [record for record in records if record.story == story]
+        others, known = kept(path, plan, mine)
+        every = others + [dataclasses.asdict(record) for record in mine]
+        every.sort(key=lambda one: (plan.index(one['journey']),
+                                    [int(part) for part in one['qemu'].split('.')]))
+        hosts = sorted({host for record in every for host in (record['source'], record['target'])})
+        document = {'schema': 1, 'story': story,
+                    'hosts': {host: (known | profiles)[host] for host in hosts
+                              if host in known | profiles},
+                    'records': every}
         path.write_text(json.dumps(document, indent=1) + '\n', encoding='utf-8')
 
 
@@ -181,7 +202,7 @@ def run(args, journeys, qemus):
             if args.record:
                 for name in {journey.start for journey in journeys}:
                     hosts.profile(name, None)
-                write_records(records, hosts.profiles, args.record)
+                write_records(records, hosts.profiles, args.record, story_plan.load(matrix.load()))
     finally:
         leave(place, args.keep, good)
     return good

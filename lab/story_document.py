@@ -28,9 +28,9 @@ between. What is seen:
   P PKRU; "!" an exception
 - **exit**: QEMU ends, and names what was refused
 - **keeps**: all is there, and PKRU has the value of before the load
-- **stays**: the filter has let no device pass, the target's QEMU ends, and the guest goes on at the
-  source, all intact. It has to be told to (`cont`): the QEMU there takes its own migration for
-  completed
+- **stays**: the filter has let no device pass, the target's QEMU ends, and the guest goes on at
+  the source, all intact. It has to be told to (`cont`): the QEMU there takes its own migration
+  for completed
 
 '''
 

@@ -2,7 +2,7 @@
 """A live migration: two hosts run at once, and the guest goes from one to the other by a line.
 
 It runs while its memory is sent. The guards are in the QEMUs and the filter is in the pipe
-before the line; what the line carried is kept, so that xferry can be asked of it.
+at one end of the line; what the line carried is kept, so that xferry can be asked of it.
 """
 
 import dataclasses
@@ -69,21 +69,24 @@ class Way:
             lambda other: self._carry(guest, other, profile), guard=self.done.target)
 
     def _carry(self, guest, other, profile):
-        other.cmd('migrate-incoming', uri=f'exec:{RECEIVE}')
+        command = self._filter(profile)
+        receive, send = RECEIVE, SEND
+        if self.done.filter == 'target':
+            receive = f'{RECEIVE} | {command}'
+        elif self.done.filter:
+            send = f'{command} | {SEND}'
+        other.cmd('migrate-incoming', uri=f'exec:{receive}')
         guest.cmd('migrate-set-parameters', downtime_limit=PAUSE_MS)
         before = len(guest.said())
-        guest.cmd('migrate', uri=f'exec:{self._filter(profile)}{SEND}')
+        guest.cmd('migrate', uri=f'exec:{send}')
         self._live.left = story_guest.migration_end(guest)['status']
         self._live.ran = len(guest.said()) - before
         story_guest.wait_for_migration(other)
         return 0
 
     def _filter(self, profile):
-        """The command before the line."""
-        if not self.done.filter:
-            return ''
         return (f'/mnt/{FILTER} filter --cpu {self.journey.guest} --to /mnt/{profile.name} '
-                f'--json /mnt/{self._report.name} | ')
+                f'--json /mnt/{self._report.name}')
 
     def _look_behind(self, guest):
         """What the guest saw at the source. Where nothing came of it at the target, it goes on."""
@@ -123,24 +126,25 @@ def saved(live, done, carried):
 
 
 def on_the_way(first, exposed, done):
-    """XSTATE_BV as (the filter is given it, the line carries it), by what is done before."""
+    """XSTATE_BV as (the filter is given it, the line carries it, the target's QEMU loads it)."""
     given = first & exposed if done.source == 'trim' else first
-    return given, given & exposed if done.filter else given
+    return (given, given & exposed if done.filter == 'source' else given,
+            given & exposed if done.filter else given)
 
 
 def wrong(live, done, record, carried):
     """What is not as it must be of a way, whatever came of the guest; carried: by the line."""
     exposed, first = int(record.exposed, 16), int(record.saved, 16)
-    given, passed = on_the_way(first, exposed, done)
+    given, passed, loaded = on_the_way(first, exposed, done)
     found = []
     if live.behind.word != 'intact':
         found.append(f'the guest was {live.behind.word} at the source: {live.behind.short()}')
     if not live.ran:
         found.append('the guest did not run while it was sent')
-    if live.left != 'completed':
+    if live.left != 'completed' and not live.stays:
         found.append(f'the migration is {live.left} at the source')
     if done.filter:
-        found += _wrong_filter(live, given, passed)
+        found += _wrong_filter(live, given, loaded)
     if carried not in (passed, None):
         found.append(f'the line carried {carried:#x}, not {passed:#x}')
     if done.source:
@@ -149,7 +153,7 @@ def wrong(live, done, record, carried):
     if done.target and carried is not None:
         result = 'EINVAL' if record.outcome == 'refused' else '0'
         found += story_guard.complaints('target', live.loaded.guard, {
-            'set': story_guard.expected(done.target, 'set', carried, exposed, result),
+            'set': story_guard.expected(done.target, 'set', loaded, exposed, result),
             'get': None})
     return found
 

@@ -15,10 +15,13 @@ MOMENTS = ('start', 'running', 'system_reset')
 
 @dataclasses.dataclass(frozen=True)
 class InFlight:
-    """What is done to the state of a live migration on its way: the guards' modes, the filter."""
+    """What is done to the state of a live migration on its way.
+
+    source, target: the modes of the guards there. filter: at which end it is.
+    """
     source: str | None = None
     target: str | None = None
-    filter: bool = False
+    filter: str | None = None
 
 
 IN_FLIGHT = {
@@ -27,8 +30,9 @@ IN_FLIGHT = {
     'guard at the target': InFlight(target='trim'),
     'guards at both ends': InFlight(source='trim', target='trim'),
     'guards that observe': InFlight(source='observe', target='observe'),
-    'filter': InFlight(filter=True),
-    'guards and filter': InFlight(source='trim', target='trim', filter=True),
+    'filter': InFlight(filter='source'),
+    'filter at the target': InFlight(filter='target'),
+    'guards and filter': InFlight(source='trim', target='trim', filter='source'),
 }
 
 

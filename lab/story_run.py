@@ -194,7 +194,7 @@ class Traveller:
         if stopped:
             given = self._first_state(journey)  # what the line carried has no end
         state = given
-        if done.target == 'trim' or stopped:
+        if done.target == 'trim' or done.filter == 'target' or stopped:
             state = self._repair(story_plan.Hop(record.target, 'all'), given, journey.guest)
         self._predict(record, state)
         carried = self.xferry.vcpu(self.share / given.name)['xstate_bv']

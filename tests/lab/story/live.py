@@ -76,10 +76,12 @@ class Ways(unittest.TestCase):
     """What is where on a way, and what is complained of."""
 
     def test_on_the_way(self):
-        for word, masks in ((None, (0x207, 0x207)), ('guard at the source', (3, 3)),
-                            ('guard at the target', (0x207, 0x207)), ('filter', (0x207, 3)),
-                            ('guards that observe', (0x207, 0x207)),
-                            ('guards at both ends', (3, 3)), ('guards and filter', (3, 3))):
+        for word, masks in ((None, (0x207, 0x207, 0x207)), ('guard at the source', (3, 3, 3)),
+                            ('guard at the target', (0x207, 0x207, 0x207)),
+                            ('guards that observe', (0x207, 0x207, 0x207)),
+                            ('guards at both ends', (3, 3, 3)), ('filter', (0x207, 3, 3)),
+                            ('filter at the target', (0x207, 0x207, 3)),
+                            ('guards and filter', (3, 3, 3))):
             with self.subTest(word):
                 self.assertEqual(on_the_way(0x207, 0x3, IN_FLIGHT[word]), masks)
 
@@ -105,6 +107,7 @@ class Ways(unittest.TestCase):
         self.assertEqual(self.wrong('guards that observe', 0x207, 'refused', refused,
                                     guard=observed(GET) + SUMMARY), '')
         self.assertEqual(self.wrong('filter', 3, filtered=passed), '')
+        self.assertEqual(self.wrong('filter at the target', 0x207, filtered=passed), '')
         self.assertEqual(self.wrong('guards and filter', 3, guard=GET + SUMMARY,
                                     filtered=self.report('0x3', 'passed')), '')
         self.assertEqual(self.wrong('filter', None, 'refused', stays=True,
@@ -117,6 +120,8 @@ class Ways(unittest.TestCase):
                 ('is failed at the source', self.wrong(None, 0x207, left='failed')),
                 ('carried 0x207, not 0x3',
                  self.wrong('guard at the source', 0x207, guard=GET + SUMMARY)),
+                ('carried 0x3, not 0x207', self.wrong(
+                    'filter at the target', 3, filtered=self.report('0x207', 'repaired'))),
                 ('guard at the source was to say', self.wrong('guard at the source', 3)),
                 ('guard at the target was to say', self.wrong('guard at the target', 0x207)),
                 ('was to say of get: nothing', self.wrong('guard at the target', 0x207,

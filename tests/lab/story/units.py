@@ -5,7 +5,9 @@
 Needs in the environment: SOURCE, the source tree; XFERRY, the command.
 """
 
+import dataclasses
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -21,7 +23,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(SOURCE), str(SOURCE / 'tests' / 'qemu')]
 
 from qmp import Qemu  # noqa: E402
-from lab import (matrix, payload, story_document, story_plan, story_qcow2,  # noqa: E402
+from lab import (matrix, payload, story, story_document, story_plan, story_qcow2,  # noqa: E402
                  story_table)
 from lab.errors import LabError  # noqa: E402
 from lab.payload import Sight  # noqa: E402
@@ -232,6 +234,45 @@ class Document(Place):
         (self.place / 'story-a.json').write_text('[]', encoding='ascii')
         with self.assertRaisesRegex(LabError, 'story-a.json: no records of a story'):
             story_document.load(self.place)
+
+
+class Records(Place):
+    """What a run leaves for the document."""
+
+    PLAN = [story_plan.Journey('a', name, 'qemu64', 'x', (story_plan.Hop('y'),), 'accepted')
+            for name in ('first', 'second')]
+
+    def record(self, journey, qemu, seen='intact'):
+        """One load."""
+        return Record('a', journey, 1, qemu, 'x', 'y', 'migrate', 'qemu64', 'qemu64', None,
+                      seen=seen)
+
+    def written(self, records, hosts):
+        """What is in the file after these."""
+        story.write_records(records, hosts, self.place / 'results', self.PLAN)
+        document = json.loads((self.place / 'results/story-a.json').read_text(encoding='utf-8'))
+        return document['hosts'], [(record['journey'], record['qemu'], record['seen'])
+                                   for record in document['records']]
+
+    def test_others_stay(self):
+        self.written([self.record('second', '10.0'), self.record('second', '7.2'),
+                      self.record('first', '7.2', 'lost')], {'x': 1, 'y': 2, 'z': 3})
+        hosts, records = self.written([self.record('first', '7.2')], {'x': 4})
+        self.assertEqual(hosts, {'x': 4, 'y': 2})
+        self.assertEqual(records, [('first', '7.2', 'intact'), ('second', '7.2', 'intact'),
+                                   ('second', '10.0', 'intact')])
+
+    def test_wrong(self):
+        (self.place / 'results').mkdir()
+        (self.place / 'results/story-a.json').write_text('{}', encoding='ascii')
+        with self.assertRaisesRegex(LabError, 'story-a.json: no records of a story'):
+            self.written([self.record('first', '7.2')], {})
+
+    def test_journeys_go(self):
+        story.write_records([self.record('third', '7.2')], {}, self.place / 'results',
+                            [dataclasses.replace(self.PLAN[0], name='third')])
+        self.assertEqual(self.written([self.record('first', '7.2')], {})[1],
+                         [('first', '7.2', 'intact')])
 
 
 class Judgement(unittest.TestCase):
