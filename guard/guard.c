@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "guard/log.h"
 #include "guard/next.h"
@@ -121,6 +122,9 @@ int guard_ioctl(int fd, unsigned long request, void *argument)
 
 /* ---- File descriptors that go ---- */
 
+/* As many as close_range puts back where it fails: 4 KiB of stack. */
+#define TAKEN_MAX 256
+
 /* Out of the table first: once closed, another thread may get the number for a new vCPU. */
 int guard_close(int fd)
 {
@@ -132,27 +136,42 @@ int guard_close(int fd)
 }
 
 /*
- * Out of the table afterwards, since the call may fail where a kernel lacks it, and so many
- * cannot be put back. A vCPU that comes in between is then not known, which is safe.
+ * Out of the table first, as above, and back where the call fails, as it does where a kernel
+ * lacks it. More than there is room for go afterwards; a vCPU that another thread makes in
+ * between is then not known, which is safe.
  */
 int guard_close_range(unsigned int first, unsigned int last, int flags)
 {
+	if (flags & CLOSE_RANGE_CLOEXEC)
+		return XF_NEXT(close_range)(first, last, flags);
+
+	struct xf_taken taken[TAKEN_MAX];
+	unsigned int count = xf_table_take_range(first, last, taken, TAKEN_MAX);
 	int answer = XF_NEXT(close_range)(first, last, flags);
 
-	if (!answer && !(flags & CLOSE_RANGE_CLOEXEC))
+	for (unsigned int i = 0; i < count; i++) {
+		if (answer)
+			(void)xf_table_set(taken[i].fd, taken[i].record);
+		xf_table_put(taken[i].record);
+	}
+	if (!answer && count == TAKEN_MAX)
 		xf_table_forget(first, last);
 	return answer;
 }
 
+/* This one cannot fail. */
 void guard_closefrom(int first)
 {
-	XF_NEXT(closefrom)(first);
 	xf_table_forget(first < 0 ? 0 : (unsigned int)first, ~0u);
+	XF_NEXT(closefrom)(first);
 }
 
 /* ---- File descriptors that come ---- */
 
-/* Makes `to` what `fd` is known as, or unknown where that is no vCPU. */
+/*
+ * Makes `to` what `fd` is known as, or unknown where that is no vCPU. Not in a process that
+ * shares this memory but not the fds (vfork): there `to` may be another vCPU of the parent's.
+ */
 static void also(int to, int fd)
 {
 	if (to < 0 || !(xf_table_has(fd) || xf_table_has(to)))
@@ -164,7 +183,8 @@ static void also(int to, int fd)
 		xf_table_forget((unsigned int)to, (unsigned int)to);
 		return;
 	}
-	(void)xf_table_set(to, record);
+	if (record->maker == getpid())
+		(void)xf_table_set(to, record);
 	xf_table_put(record);
 }
 

@@ -71,12 +71,11 @@ static bool is_stderr(void)
 
 #define PIPE_SIGNAL ((uint64_t)1 << (SIGPIPE - 1))
 
-static uint64_t block_sigpipe(void)
+static bool block_sigpipe(uint64_t *before)
 {
-	uint64_t block = PIPE_SIGNAL, before = 0;
+	uint64_t block = PIPE_SIGNAL;
 
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &block, &before, SIGNALS_SIZE);
-	return before;
+	return !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &block, before, SIGNALS_SIZE);
 }
 
 static bool sigpipe_pending(void)
@@ -101,7 +100,12 @@ static void unblock_sigpipe(uint64_t before, bool ours)
 
 static bool write_line(int fd, const char *line, size_t size)
 {
-	uint64_t before = block_sigpipe();
+	uint64_t before = 0;
+
+	/* A mask that is not known cannot be put back either. */
+	if (!block_sigpipe(&before))
+		return false;
+
 	bool was_pending = sigpipe_pending();
 	bool written = syscall(SYS_write, fd, line, size) == (long)size;
 
@@ -140,6 +144,10 @@ static bool to_syslog(const char *line, size_t size)
 	char datagram[sizeof(SYSLOG_WARNING) + LINE_MAX_];
 	int length =
 		snprintf(datagram, sizeof(datagram), SYSLOG_WARNING "%.*s", (int)size - 1, line);
+
+	if (length < 0)
+		return false;
+
 	long fd = syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
@@ -167,16 +175,21 @@ void xf_log(const char *format, ...)
 	char line[LINE_MAX_];
 	va_list args;
 	int begun = snprintf(line, sizeof(line), "xferry-guard: pid=%d ", (int)getpid());
+	int rest = -1;
 
-	va_start(args, format);
-	int rest = vsnprintf(line + begun, sizeof(line) - (size_t)begun, format, args);
-	va_end(args);
+	if (begun > 0) {
+		va_start(args, format);
+		rest = vsnprintf(line + begun, sizeof(line) - (size_t)begun, format, args);
+		va_end(args);
+	}
+	/* Half a line would say something else. */
+	if (rest >= 0) {
+		size_t size = (size_t)begun + (size_t)rest;
 
-	size_t size = (size_t)begun + (size_t)(rest < 0 ? 0 : rest);
-
-	if (size > sizeof(line) - 2)
-		size = sizeof(line) - 2;
-	line[size] = '\n';
-	put(line, size + 1);
+		if (size > sizeof(line) - 2)
+			size = sizeof(line) - 2;
+		line[size] = '\n';
+		put(line, size + 1);
+	}
 	errno = error;
 }

@@ -21,7 +21,9 @@
  * there.
  */
 extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
+#ifndef XF_WITHOUT_DLSYM /* a test does without */
 __asm__(".symver old_dlsym, dlsym@GLIBC_2.2.5");
+#endif
 
 #ifndef SYS_close_range
 #define SYS_close_range 436

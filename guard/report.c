@@ -62,15 +62,17 @@ static void name_components(uint64_t mask, char out[NAMES_MAX])
 	xf_for_each_bit (bit, mask) {
 		const struct xf_component *row = xf_component(bit);
 		const char *space = at ? " " : "";
+		int length;
 
 		if (at > NAMES_MAX - 24) {
 			snprintf(out + at, NAMES_MAX - at, " ...");
 			return;
 		}
 		if (row)
-			at += (size_t)snprintf(out + at, NAMES_MAX - at, "%s%s", space, row->label);
+			length = snprintf(out + at, NAMES_MAX - at, "%s%s", space, row->label);
 		else
-			at += (size_t)snprintf(out + at, NAMES_MAX - at, "%sbit %u", space, bit.n);
+			length = snprintf(out + at, NAMES_MAX - at, "%sbit %u", space, bit.n);
+		at += length > 0 ? (size_t)length : 0;
 	}
 }
 

@@ -62,7 +62,6 @@ static void begin(struct xf_record *record, uint32_t vcpu)
 	atomic_store_explicit(&record->keep, ~(uint64_t)0, memory_order_relaxed);
 	atomic_store_explicit(&record->shown, 0, memory_order_relaxed);
 	atomic_store_explicit(&record->readable, 0, memory_order_relaxed);
-	atomic_store_explicit(&record->whole, 0, memory_order_relaxed);
 }
 
 struct xf_record *xf_table_new(uint32_t vcpu)
@@ -129,16 +128,29 @@ struct xf_record *xf_table_take(int fd)
 	return NULL;
 }
 
-void xf_table_forget(unsigned int first, unsigned int last)
+unsigned int xf_table_take_range(unsigned int first, unsigned int last, struct xf_taken *out,
+				 unsigned int room)
 {
 	uint32_t end = atomic_load_explicit(&highest, memory_order_relaxed);
+	unsigned int count = 0;
 
 	if (last > end)
 		last = end;
-	for (unsigned int fd = first; fd <= last; fd++) {
+	for (unsigned int fd = first; fd <= last && count < room; fd++) {
 		struct xf_record *record = xf_table_has((int)fd) ? xf_table_take((int)fd) : NULL;
 
 		if (record)
-			xf_table_put(record);
+			out[count++] = (struct xf_taken){ (int)fd, record };
+	}
+	return count;
+}
+
+void xf_table_forget(unsigned int first, unsigned int last)
+{
+	struct xf_taken taken;
+
+	while (xf_table_take_range(first, last, &taken, 1)) {
+		xf_table_put(taken.record);
+		first = (unsigned int)taken.fd + 1;
 	}
 }

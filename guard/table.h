@@ -38,7 +38,6 @@ struct xf_record {
 	_Atomic uint64_t keep;
 	_Atomic uint64_t shown;	    /* for the log */
 	_Atomic uintptr_t readable; /* a caller's pointer of which XSTATE_BV was readable */
-	_Atomic uintptr_t whole;    /* and one of which all that KVM reads was */
 } __attribute__((aligned(64)));
 
 /* fds: one entry each, 0 for none. */
@@ -82,6 +81,16 @@ bool xf_table_set(int fd, struct xf_record *record);
  * memory but not the fds (vfork) takes out nothing of its parent's.
  */
 struct xf_record *xf_table_take(int fd);
+
+/* One that was taken out, and held. */
+struct xf_taken {
+	int fd;
+	struct xf_record *record;
+};
+
+/* Takes out the fds from `first` to `last`, as many as there is room for; gives how many. */
+unsigned int xf_table_take_range(unsigned int first, unsigned int last, struct xf_taken *out,
+				 unsigned int room);
 
 /* Takes out all fds from `first` to `last`. */
 void xf_table_forget(unsigned int first, unsigned int last);

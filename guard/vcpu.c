@@ -97,9 +97,8 @@ static uint64_t keep_of(struct xf_guest guest)
 
 static void note_size(struct xf_record *record, uint64_t keep)
 {
-	/* What was seen to be readable was so for the smaller size. */
-	if (keep & MAKES_LARGE && !(atomic_fetch_or(&record->flags, LARGE) & LARGE))
-		atomic_store(&record->whole, 0);
+	if (keep & MAKES_LARGE)
+		atomic_fetch_or(&record->flags, LARGE);
 }
 
 static void learn(struct xf_record *record, struct xf_guest guest)
@@ -217,7 +216,7 @@ static bool host_layout(uint64_t mask, struct xf_layout *out)
 {
 	struct xf_cpuid_regs sub[XF_BITS] = { { 0 } };
 
-	if (__get_cpuid_max(0, NULL) < LEAF_XSAVE)
+	if ((unsigned int)__get_cpuid_max(0, NULL) < LEAF_XSAVE)
 		return false;
 	xf_for_each_bit (bit, mask & ~XF_FPSSE) {
 		struct xf_cpuid_regs *regs = &sub[bit.n];
@@ -291,12 +290,7 @@ static bool can_copy(struct xf_record *record, const void *area, size_t size, ui
 				      "not asked for, or too early");
 		return false;
 	}
-	if ((uintptr_t)area == atomic_load_explicit(&record->whole, memory_order_relaxed))
-		return true;
-	if (!xf_is_readable(area, size))
-		return false;
-	atomic_store_explicit(&record->whole, (uintptr_t)area, memory_order_relaxed);
-	return true;
+	return xf_is_readable(area, size);
 }
 
 static int set_without(struct xf_record *record, int fd, unsigned long request, void *area,

@@ -22,6 +22,7 @@ installed() {
 installed bin/xferry
 installed libxferry.so.0
 installed libxferry.a
+[ "$(uname -m)" != x86_64 ] || installed libxferry-guard.so
 for header in xferry.h core/area.h core/bits.h core/component.h core/layout.h core/rule.h \
 	core/vcpu.h; do
 	installed "include/xferry/$header"

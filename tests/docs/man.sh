@@ -137,6 +137,24 @@ check_route_json() {
 	rm json.qevm
 }
 
+# Every key of the guard's lines and every variable that it reads is in its page, and no other.
+check_guard() {
+	{
+		grep -v '^#include' "$SOURCE/guard/report.c" | grep -oE '\b[a-z_]+=(%|\\?"|0x)' |
+			sed 's/=.*//'
+		grep -oE '"pid=%|"xferry-guard: [a-z]+=%' "$SOURCE/guard/log.c" |
+			sed -E 's/.*[" ]([a-z]+)=%/\1/'
+	} | sort -u >"$said/due"
+	section xferry-guard.7 LINES | grep -E '^       [a-z_]+(, [a-z_]+)*$' | tr ',' '\n' |
+		tr -d ' ' | sort -u >"$said/got"
+	same "keys of xferry-guard(7)"
+	grep -oE 'secure_getenv\("[A-Z_]+"' "$SOURCE/guard/guard.c" | cut -d '"' -f 2 |
+		sort >"$said/due"
+	section xferry-guard.7 ENVIRONMENT | grep -oE '^       XFERRY_[A-Z_]+$' | tr -d ' ' |
+		sort >"$said/got"
+	same "variables of xferry-guard(7)"
+}
+
 check_functions() {
 	grep -oE '^	xf_[a-z0-9_]+' "$SOURCE/libxferry.map" | tr -d '\t' | sort >"$said/due"
 	section libxferry.3 FUNCTIONS | grep -oE '\bxf_[a-z0-9_]+' | sort -u >"$said/got"
@@ -186,6 +204,7 @@ check_profiles
 check_profile_keys
 check_json
 check_route_json
+check_guard
 check_functions
 check_references
 check_examples

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The guard in a VMM on this machine's KVM: what the VMM sees (guard-vmm checks that
 # itself), and what is logged, to the letter.
-# Usage: guard.sh GUARD VMM LEAKY
+# SANITIZER is a library that must come before all others, or empty.
+# Usage: guard.sh GUARD VMM LEAKY SANITIZER
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-guard=$(realpath "$1") vmm=$(realpath "$2") leaky=$(realpath "$3")
+guard=$(realpath "$1") vmm=$(realpath "$2") leaky=$(realpath "$3") sanitizer=${4-}
 cd "$place"
 
 if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
@@ -17,7 +18,7 @@ fi
 vmm() {
 	local scenario=$1 due=$2 preloads=$3 status=0 pid
 	shift 3
-	env LD_PRELOAD="$preloads" "$@" "$vmm" "$scenario" "$due" >out 2>said || status=$?
+	env LD_PRELOAD="$sanitizer:$preloads" "$@" "$vmm" "$scenario" "$due" >out 2>said || status=$?
 	[ $status != 77 ] || return 77
 	[ $status = 0 ] || die "$scenario, $*: status $status: $(cat out said)"
 	pid=$(sed -n 's/^pid=//p' out)
@@ -106,7 +107,7 @@ logged 'a bad XFERRY_GUARD_ONLY' <due
 } >due
 vmm basic trim "$guard" XFERRY_GUARD=trim XFERRY_GUARD_LOG=guard.log
 logged 'a bad XFERRY_GUARD_LOG' <due
-env LD_PRELOAD="$guard" XFERRY_GUARD=trimm XFERRY_GUARD_ONLY=pkro true 2>err
+env LD_PRELOAD="$sanitizer:$guard" XFERRY_GUARD=trimm XFERRY_GUARD_ONLY=pkro true 2>err
 logged 'a program that is no VMM hears nothing' </dev/null
 
 # ---- Where it goes ----

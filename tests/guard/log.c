@@ -216,6 +216,14 @@ static void test_signals(void **state)
 	assert_int_equal(in_child(ends[1], say_with_signals), 0);
 	assert_int_equal(in_child(ends[1], say_with_own_sigpipe), 0);
 	close(ends[1]);
+
+	/* A socket whose reader has had enough still says that it can be written to. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_int_equal(shutdown(ends[0], SHUT_RD), 0);
+	assert_int_equal(in_child(ends[1], say_with_signals), 0);
+	assert_int_equal(in_child(ends[1], say_with_own_sigpipe), 0);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* The number of standard error is a disk image's now. */

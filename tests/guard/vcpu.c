@@ -94,6 +94,7 @@ static int play(int fd, unsigned long request, void *argument)
 
 static unsigned char area[XF_KVM_AREA_MAX];
 static struct xf_record *record;
+static bool nothing; /* the last area was seen at once to be none of ours */
 
 /* A guest that is shown the components of `mask`, all of XSAVE being there. */
 static struct xf_kvm_cpuid cpuid_of(uint64_t mask)
@@ -142,12 +143,15 @@ static uint64_t set(uint64_t xstate_bv)
 	memcpy(before, area, sizeof(area));
 	memset(kvm.taken, 0, sizeof(kvm.taken));
 	kvm.taken_from = NULL;
+	nothing = xf_vcpu_sets_nothing(FD, area);
 	errno = ERRNO;
 	assert_int_equal(xf_vcpu_set_xsave(record, FD, KVM_SET_XSAVE, area),
 			 kvm.fails_set ? -1 : 0);
 	assert_int_equal(errno, kvm.fails_set ? kvm.fails_set : ERRNO);
 	assert_memory_equal(area, before, sizeof(area));
 	assert_non_null(kvm.taken_from);
+	if (nothing)
+		assert_ptr_equal(kvm.taken_from, area);
 	if (!kvm.fails_set) {
 		/* All but XSTATE_BV is what the program gave. */
 		uint64_t taken = bv(kvm.taken);
@@ -172,13 +176,14 @@ static int make(void **state)
 	xf_next.ioctl = play;
 	xf_settings_parse("trim", NULL, "/dev/null", &xf_settings);
 	record = xf_table_new(0);
-	return !record;
+	return !record || !xf_table_set(FD, record);
 }
 
 static int unmake(void **state)
 {
 	(void)state;
 	xf_table_put(record);
+	xf_table_forget(0, ~0u);
 	return 0;
 }
 
@@ -188,9 +193,17 @@ static void test_clean(void **state)
 {
 	(void)state;
 	assert_int_equal(show(XF_FPSSE | XF_AVX), 0);
+	assert_false(xf_vcpu_sets_nothing(FD, NULL));
 	assert_int_equal(set(XF_FPSSE), XF_FPSSE);
+	assert_false(nothing); /* whether it can be read was not known */
 	assert_int_equal(set(XF_FPSSE | XF_AVX), XF_FPSSE | XF_AVX);
+	assert_true(nothing);
 	assert_int_equal(set(0), 0);
+	assert_true(nothing);
+	assert_false(xf_vcpu_sets_nothing(FD, NULL));
+	assert_false(xf_vcpu_sets_nothing(FD, area + 1));
+	assert_true(xf_vcpu_sets_nothing(FD + 1, NULL));
+	assert_true(xf_vcpu_sets_nothing(-1, NULL));
 	assert_false(by_copy());
 	assert_int_equal(kvm.asked, 0);
 }
@@ -238,6 +251,7 @@ static void test_no_evidence(void **state)
 {
 	(void)state;
 	assert_int_equal(set(XF_PKRU), XF_PKRU);
+	assert_true(nothing);
 	assert_int_equal(show(XF_FPSSE), 0);
 	assert_int_equal(set(XF_PKRU), 0);
 	/* The old call takes it away, unless it fails. */
@@ -409,7 +423,7 @@ static struct xf_extent avx_extent(void)
 {
 	unsigned int size, offset, ecx, edx;
 
-	if (__get_cpuid_max(0, NULL) < 0xd)
+	if ((unsigned int)__get_cpuid_max(0, NULL) < 0xd)
 		return (struct xf_extent){ 0 };
 	__cpuid_count(0xd, 2, size, offset, ecx, edx);
 	return (struct xf_extent){ .offset = offset, .size = size };

@@ -45,11 +45,11 @@ class Process:
     What a Monitor needs of whatever it speaks through: write, read_line, ended.
     """
 
-    def __init__(self, command):
+    def __init__(self, command, pass_fds=()):
         self._stderr = tempfile.TemporaryFile()
         self._said = None
         self._proc = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=self._stderr)
+                                      stderr=self._stderr, pass_fds=pass_fds)
         self.read_line = LineReader(self._proc.stdout.fileno()).read_line
 
     def write(self, data):
@@ -72,6 +72,10 @@ class Process:
     def running(self):
         """Whether it has not ended."""
         return self._proc.poll() is None
+
+    def status(self):
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._proc.poll()
 
     def close(self, patience=0):
         """Ends it, the hard way after some seconds, and lets go of its pipes."""
@@ -162,9 +166,9 @@ class Monitor:
 class Qemu(Monitor):
     """One running QEMU of this machine; a context manager that always ends it."""
 
-    def __init__(self, command, args, timeout=60):
+    def __init__(self, command, args, timeout=60, pass_fds=()):
         process = Process(list(command) + list(args) +
-                          ['-display', 'none', '-nodefaults', '-qmp', 'stdio'])
+                          ['-display', 'none', '-nodefaults', '-qmp', 'stdio'], pass_fds)
         try:
             super().__init__(process, timeout)
         except BaseException:
