@@ -29,7 +29,7 @@
 # Between two machines only two lines change. The target is started with
 #	-incoming tcp:0:4444
 # and the source's pipe ends in
-#	| socat - TCP:target:4444		or: | ssh target socat - UNIX:/run/vm.sock
+#	| socat -u - TCP:target:4444		or: | ssh target socat -u - UNIX:/run/vm.sock
 set -euo pipefail
 
 QEMU=${QEMU:-qemu-system-x86_64}

@@ -20,7 +20,7 @@ finish_example() {
 
 	actual=$(eval "$command" 2>&1) || status=$?
 	if [[ $expected == *"[exit status "* ]]; then
-		actual+=$'\n'"[exit status $status]"
+		actual+=${actual:+$'\n'}"[exit status $status]"
 	else
 		(((status & ~5) == 0)) || die "\$ $command: status $status: $actual"
 	fi

@@ -130,6 +130,10 @@ has_guard a
 end a
 [ "$(python3 hook --vmi '{}' --domain "$(cat observed.xml)" | grep -c LD_PRELOAD)" = 1 ] ||
 	die 'a second guard'
+sed "s|$GUARD|/lib/one.so /lib/two.so|" observed.xml >other.xml
+python3 hook --vmi '{}' --domain "$(cat other.xml)" >defined.xml
+grep -q "LD_PRELOAD\" value=\"/lib/one.so:/lib/two.so:$GUARD\"" defined.xml ||
+	die "other libraries were lost: $(grep LD_PRELOAD defined.xml)"
 echo 'ok as onDefineDomain the hook gives the guard to a domain'
 
 restore a observed.leaky

@@ -29,9 +29,9 @@ filtered() {
 		die "$told: filter ended with $(cat kept/filter.status), expected $1: $(cat kept/filter.said)"
 }
 
-# The console has this guest's signs of life and no other.
+# The guest has never missed anything.
 intact() {
-	grep -qx '\.\+' "kept/$1.console" || die "$told: $1's console: $(cat "kept/$1.console")"
+	[ -z "$(tr -d . <"kept/$1.console")" ] || die "$told: $1's console: $(cat "kept/$1.console")"
 }
 
 stays_running() {
@@ -40,14 +40,14 @@ stays_running() {
 }
 
 guest=(-m 16 -bios "$place/payload.rom")
-migrate 0 --accel tcg --then 'sleep 1' -- "${guest[@]}"
+migrate 0 --accel tcg --then 'timeout 60 bash -c "until [ -s target.console ]; do sleep 0.1; done"' \
+	-- "${guest[@]}"
 filtered 0
 intact source
 intact target
 grep -q '^== the guest has moved$' "$said/out" || die "$(cat "$said/out")"
 echo 'ok a running guest moves through the filter'
 
-# The time that it goes on for is seen on its console.
 XFERRY=$place/nothing migrate 1 --accel tcg -- "${guest[@]}"
 filtered 127
 stays_running
