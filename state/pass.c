@@ -11,8 +11,11 @@
 #define LOOK ((size_t)256 << 10)
 /* What passes unseen in one go. */
 #define BLIND ((size_t)1 << 20)
-/* What the pipes shall hold, so that neither side waits for the other too often. */
-#define PIPE_SIZE (1 << 20)
+/*
+ * What the pipes shall hold, so that neither side waits for the other too often. More is no
+ * faster, and what is in them when a guest is stopped has yet to be sent.
+ */
+#define PIPE_SIZE (256 << 10)
 
 static bool is_pipe(int fd)
 {
