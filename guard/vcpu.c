@@ -211,8 +211,11 @@ static size_t size_of_area(struct xf_record *record)
 	return size <= XF_KVM_AREA_MAX ? size : 0;
 }
 
-/* Where this CPU puts the components of `mask`. False: its CPUID makes no sense. */
-static bool host_layout(uint64_t mask, struct xf_layout *out)
+/*
+ * Where this CPU puts the components of `mask`. False: its CPUID makes no sense. A function of
+ * its own, so that its 2 KiB of stack are not on top of read_back's: threads with 16 KiB exist.
+ */
+static __attribute__((noinline)) bool host_layout(uint64_t mask, struct xf_layout *out)
 {
 	struct xf_cpuid_regs sub[XF_BITS] = { { 0 } };
 
@@ -274,7 +277,7 @@ static __attribute__((noinline)) int set_large_copy(int fd, unsigned long reques
  * Whether all that is in use is within `size`. A program may have asked for the size
  * before it asked for leave to use AMX, which makes it larger.
  */
-static bool holds(size_t size, uint64_t xstate_bv)
+static __attribute__((noinline)) bool holds(size_t size, uint64_t xstate_bv)
 {
 	struct xf_layout layout;
 
