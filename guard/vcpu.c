@@ -144,7 +144,10 @@ int xf_vcpu_set_cpuid(struct xf_record *record, int fd, unsigned long request, v
 	return answer;
 }
 
-/* What the guest really sees. A function of its own, for its 10 KiB of stack. */
+/*
+ * What the guest really sees. A function of its own, for its 10 KiB of stack: a vCPU's thread
+ * may have no more than 16 KiB, so whatever else is large must not be in its callers.
+ */
 static __attribute__((noinline)) bool read_back(int fd, struct xf_guest *out)
 {
 	struct xf_kvm_cpuid cpuid;
@@ -274,7 +277,7 @@ static __attribute__((noinline)) int set_large_copy(int fd, unsigned long reques
  * Whether all that is in use is within `size`. A program may have asked for the size
  * before it asked for leave to use AMX, which makes it larger.
  */
-static bool holds(size_t size, uint64_t xstate_bv)
+static __attribute__((noinline)) bool holds(size_t size, uint64_t xstate_bv)
 {
 	struct xf_layout layout;
 
@@ -342,7 +345,8 @@ int xf_vcpu_set_xsave(struct xf_record *record, int fd, unsigned long request, v
 /* ---- KVM_GET_XSAVE ---- */
 
 /* Trims the program's own buffer, as a KVM that does not leak would have filled it. */
-static void trim(struct xf_record *record, void *area, struct xf_found *found)
+static __attribute__((noinline)) void trim(struct xf_record *record, void *area,
+					   struct xf_found *found)
 {
 	size_t size = size_of_area(record);
 	struct xf_layout layout;

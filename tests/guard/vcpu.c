@@ -33,7 +33,8 @@ static struct {
 	unsigned char taken[XF_KVM_AREA_MAX];			    /* by KVM_SET_XSAVE */
 	const void *taken_from;
 	size_t size;
-	unsigned int asked; /* how often KVM_GET_CPUID2 was called */
+	unsigned int asked;	 /* how often KVM_GET_CPUID2 was called */
+	void (*meanwhile)(void); /* what another thread does during KVM_SET_CPUID2 */
 } kvm;
 
 static int answer(int error)
@@ -63,6 +64,11 @@ static int give_cpuid(struct kvm_cpuid2 *out)
 
 static int take_cpuid(const struct kvm_cpuid2 *in)
 {
+	void (*meanwhile)(void) = kvm.meanwhile;
+
+	kvm.meanwhile = NULL;
+	if (meanwhile)
+		meanwhile();
 	if (!kvm.fails_set_cpuid && !kvm.keeps_cpuid)
 		memcpy(&kvm.cpuid, in, 8 + in->nent * sizeof(in->entries[0]));
 	return answer(kvm.fails_set_cpuid);
@@ -284,6 +290,31 @@ static void test_new_evidence(void **state)
 	assert_int_equal(set(XF_PKRU), 0);
 }
 
+static void show_avx(void)
+{
+	assert_int_equal(show(XF_FPSSE | XF_AVX), 0);
+}
+
+static void set_without_evidence(void)
+{
+	assert_int_equal(set(XF_FPSSE | XF_PKRU), XF_FPSSE | XF_PKRU);
+}
+
+/* Two at once: which of them KVM took last cannot be told, so what either showed is kept. */
+static void test_evidence_meanwhile(void **state)
+{
+	(void)state;
+	kvm.meanwhile = show_avx;
+	assert_int_equal(show(XF_FPSSE | XF_PKRU), 0);
+	kvm.cpuid = cpuid_of(XF_FPSSE);
+	assert_true(set(XF_AVX | XF_PKRU | STRANGE) == (XF_AVX | XF_PKRU));
+	/* Nothing is known while it changes. */
+	assert_int_equal(show(XF_FPSSE), 0);
+	kvm.meanwhile = set_without_evidence;
+	assert_int_equal(show(XF_FPSSE), 0);
+	assert_int_equal(set(XF_FPSSE | XF_PKRU), XF_FPSSE);
+}
+
 /* A KVM that shows its guests all that it has: nothing of that is superfluous. */
 static void test_shows_more(void **state)
 {
@@ -496,14 +527,23 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 	const struct CMUnitTest tests[] = {
-		TEST(test_clean),	    TEST(test_trim),
-		TEST(test_observe),	    TEST(test_only),
-		TEST(test_no_evidence),	    TEST(test_new_evidence),
-		TEST(test_shows_more),	    TEST(test_shows_less),
-		TEST(test_read_back_fails), TEST(test_old_kernel),
-		TEST(test_odd_cpuid),	    TEST(test_bad_pointers),
-		TEST(test_large),	    TEST(test_get),
-		TEST(test_get_fails),	    TEST(test_get_no_evidence),
+		TEST(test_clean),
+		TEST(test_trim),
+		TEST(test_observe),
+		TEST(test_only),
+		TEST(test_no_evidence),
+		TEST(test_new_evidence),
+		TEST(test_evidence_meanwhile),
+		TEST(test_shows_more),
+		TEST(test_shows_less),
+		TEST(test_read_back_fails),
+		TEST(test_old_kernel),
+		TEST(test_odd_cpuid),
+		TEST(test_bad_pointers),
+		TEST(test_large),
+		TEST(test_get),
+		TEST(test_get_fails),
+		TEST(test_get_no_evidence),
 		TEST(test_not_the_maker),
 	};
 

@@ -264,7 +264,12 @@ static void reuse(void)
 	check(!is_guarded(number));
 	check(xf_kvm_set_cpuid(&next, &bare) == 0);
 	check(syscall(SYS_close, number) == 0);
-	check(dup(unknown.fd) == number);
+	/* One that was made past libc, and is in no table. */
+	int strange = (int)syscall(SYS_ioctl, vm.fd, KVM_CREATE_VCPU, 10);
+
+	check(strange == number && syscall(SYS_dup2, strange, 200) == 200);
+	check(syscall(SYS_close, strange) == 0);
+	check(dup(200) == number);
 	check(!is_guarded(number));
 	check(syscall(SYS_close, number) == 0);
 	check(open("/dev/null", O_RDWR) == number);

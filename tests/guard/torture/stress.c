@@ -132,6 +132,8 @@ static void create_vcpu(struct owner *owner)
 	MUST(fd >= 0, "owner %u: KVM_CREATE_VCPU: %s", owner->number, strerror(errno));
 	atomic_store(&owner->fd, fd);
 	owner->marker = 0;
+	/* As long as nothing is known, everything may be its own. */
+	owner->shown = all.leakable;
 }
 
 static void set_cpuid(struct xf_kvm_cpuid *cpuid, uint64_t shown)
@@ -292,9 +294,11 @@ static void *own(void *argument)
 	while (!atomic_load_explicit(&all.stop, memory_order_relaxed)) {
 		unsigned int what = below(&owner->seed, 1000);
 
-		if (what < 2) {
+		/* A real VM is dear. */
+		if (what < (all.fake ? 20u : 2u)) {
 			drop_all(owner);
 			create_vcpu(owner);
+			load(owner);
 			show(owner);
 		} else if (what < 100) {
 			show(owner);
