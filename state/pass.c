@@ -11,8 +11,11 @@
 #define LOOK ((size_t)256 << 10)
 /* What passes unseen in one go. */
 #define BLIND ((size_t)1 << 20)
-/* What the pipes shall hold, so that neither side waits for the other too often. */
-#define PIPE_SIZE (1 << 20)
+/*
+ * What the pipes shall hold, so that neither side waits for the other too often. More is no
+ * faster, and what is in them when a guest is stopped has yet to be sent.
+ */
+#define PIPE_SIZE (256 << 10)
 
 static bool is_pipe(int fd)
 {
@@ -163,7 +166,11 @@ static struct xf_error *splice_some(struct xf_pass *pass, size_t size, size_t *d
 	do
 		n = splice(pass->in, NULL, pass->out, NULL, size, 0);
 	while (n < 0 && again(pass->in, POLLIN) && again(pass->out, POLLOUT));
-	if (n < 0 && !cannot(errno))
+	/*
+	 * EPIPE comes even when there is nothing left to be sent, and then it is no matter
+	 * that the reader has gone: reading tells.
+	 */
+	if (n < 0 && !cannot(errno) && errno != EPIPE)
 		return xf_error_errno(pass->out_name, "write");
 	*done = n < 0 ? 0 : (size_t)n;
 	pass->taken += *done;

@@ -52,7 +52,7 @@ hold_outcome() {
 # Which status an error must give; "any" where it depends on what the call was for.
 due() {
 	case $call:$error in
-	*:EINTR | *:EAGAIN | tee:EINVAL | tee:ENOSYS | tee:EPERM | \
+	*:EINTR | *:EAGAIN | splice:EPIPE | tee:EINVAL | tee:ENOSYS | tee:EPERM | \
 		splice:EINVAL | splice:ENOSYS | splice:EPERM | pipe2:* | \
 		fcntl:EPERM | fcntl:EBUSY)
 		echo 1
@@ -88,6 +88,19 @@ for ends in pipes files; do
 	echo "ok $ends: $count faults"
 done
 [ "$count" -gt 60 ] || die "only $count faults"
+
+# A reader that has all and leaves at once, before it is seen that no more comes.
+status=0
+set +e
+# shellcheck disable=SC2002
+cat leaky | strace -o "$said/trace" -e trace=splice -e inject=splice:delay_enter=200000 \
+	"$XFERRY" filter "${guest[@]}" 2>"$said/err" | head -c "$(stat -c %s fixed)" >out
+status=${PIPESTATUS[1]}
+set -e
+grep -q 'EPIPE' "$said/trace" || die 'the reader did not leave first'
+[ "$status" = 1 ] || die "a reader that leaves at the end: status $status: $(cat "$said/err")"
+cmp out fixed || die 'a reader that leaves at the end: another stream'
+echo 'ok a reader that leaves at the end'
 
 # Every call that is interrupted, or would have to wait, at once.
 for error in EINTR EAGAIN; do

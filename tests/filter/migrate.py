@@ -213,7 +213,11 @@ def refused_capabilities(bench):
 
 
 def multifd(bench):
-    """A filter at each channel of multifd: one at least refuses it by name, so it fails."""
+    """A filter at each channel of multifd: the two further ones are refused by name.
+
+    The first one is where the machine type is one of 8.1 or later; before, it tells nothing
+    of the others, and a small guest may have sent all before it learns of the refusals.
+    """
     with socket.create_server(('127.0.0.1', 0)) as server, bench.tcg() as source:
         server.settimeout(PATIENCE)
         source.cmd('migrate-set-capabilities',
@@ -228,10 +232,8 @@ def multifd(bench):
                                                 stderr=subprocess.PIPE))
         ends = [(one.communicate(timeout=PATIENCE)[1].decode(), one.returncode)
                 for one in filters]
-        require(any('multifd' in said and status == 64 for said, status in ends), ends)
-        require(all(status & ~5 for _, status in ends), ends)
-        require(wait_migrated(source) == 'failed', 'the source did not notice')
-        require(state_of(source) == 'running', state_of(source))
+        refused = [said for said, status in ends if status == 64 and 'multifd' in said]
+        require(len(refused) >= (3 if source.version >= (8, 1, 0) else 2), ends)
 
 
 CASES = [live, repaired, repaired_at_the_target, refused_behind_ram, refused_by_target,
