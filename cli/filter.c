@@ -95,8 +95,10 @@ static unsigned int open_json(struct passage *passage)
 		return STATUS_OK;
 	passage->json = options->json_file ? fopen(options->json_file, "ae")
 					   : open_json_fd(options->json_fd);
-	if (passage->json)
+	if (passage->json) {
+		setvbuf(passage->json, NULL, _IONBF, 0); /* see put_whole_line */
 		return STATUS_OK;
+	}
 
 	int error = errno;
 
@@ -130,6 +132,25 @@ static const struct xf_error *error_of(const struct passage *passage, const stru
 	return passage->filtered ? passage->filtered->why : err;
 }
 
+/* By one write: the lines of filters that share a file must not mix. */
+static bool put_whole_line(struct json_object *object, FILE *to)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&line, &size);
+
+	if (!memory) {
+		json_object_put(object);
+		return false;
+	}
+	put_json_line(object, memory);
+
+	bool put = fclose(memory) == 0 && fwrite(line, 1, size, to) == size;
+
+	free(line);
+	return put;
+}
+
 static unsigned int write_json(const struct passage *passage, const struct xf_error *err)
 {
 	const struct xf_filtered *filtered = passage->filtered;
@@ -145,8 +166,7 @@ static unsigned int write_json(const struct passage *passage, const struct xf_er
 	json_object_object_add(flow, "in", json_object_new_uint64(passage->flow.in));
 	json_object_object_add(flow, "out", json_object_new_uint64(passage->flow.out));
 	json_object_object_add(object, "filter", flow);
-	put_json_line(object, passage->json);
-	if (fflush(passage->json) == 0)
+	if (put_whole_line(object, passage->json))
 		return STATUS_OK;
 	fprintf(stderr, "xferry: the JSON report: %s\n", strerror(errno));
 	return STATUS_ERROR;

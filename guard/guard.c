@@ -139,10 +139,14 @@ int guard_close(int fd)
  * Out of the table first, as above, and back where the call fails, as it does where a kernel
  * lacks it. More than there is room for go afterwards; a vCPU that another thread makes in
  * between is then not known, which is safe.
+ *
+ * With CLOSE_RANGE_UNSHARE nothing goes from the other threads, which go on with their vCPUs.
+ * Where there are none, what stays in the table is as good as closed unseen: before anything
+ * is dropped, KVM is asked what the fd is now.
  */
 int guard_close_range(unsigned int first, unsigned int last, int flags)
 {
-	if (flags & CLOSE_RANGE_CLOEXEC)
+	if (flags & (CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE))
 		return XF_NEXT(close_range)(first, last, flags);
 
 	struct xf_taken taken[TAKEN_MAX];

@@ -114,3 +114,18 @@ for error in EINTR EAGAIN; do
 	done
 done
 echo 'ok every second call'
+
+# A report longer than a buffer of stdio's is one write: the file may be others' as well.
+name=$(printf 'd%.0s' {1..250})
+deep=.
+for _ in {1..15}; do
+	deep=$deep/$name
+done
+mkdir -p "$deep"
+echo '{"schema": 1, "supported": "0x207", "set": "host"}' >"$deep/profile.json"
+guest+=(--to "$deep/profile.json" --json report)
+traced files -e trace=write
+[ "$(stat -c %s report)" -gt 4096 ] || die 'the report is too short to tell'
+[ "$(grep -c '{.*schema' "$said/trace")" = 1 ] || die "not one line: $(cat "$said/trace")"
+grep -q " = $(stat -c %s report)\$" "$said/trace" || die "in parts: $(grep schema "$said/trace")"
+echo 'ok a report in one write'

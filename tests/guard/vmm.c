@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -281,6 +282,23 @@ static void reuse(void)
 extern int close_range(unsigned int first, unsigned int last, int flags) __attribute__((weak));
 extern void closefrom(int first) __attribute__((weak));
 
+/* CLOSE_RANGE_UNSHARE: this thread has file descriptors of its own from here on. */
+static void *close_own(void *closed)
+{
+	*(bool *)closed = close_range(200, 202, 2) == 0 && fcntl(200, F_GETFD) < 0;
+	return NULL;
+}
+
+static bool thread_closes_its_own(void)
+{
+	bool closed = false;
+	pthread_t thread;
+
+	check(pthread_create(&thread, NULL, close_own, &closed) == 0);
+	check(pthread_join(thread, NULL) == 0);
+	return closed;
+}
+
 static void ranges(void)
 {
 	struct xf_kvm_vm vm = new_vm();
@@ -297,6 +315,8 @@ static void ranges(void)
 	check(close_range(202, 200, 0) == -1 && errno == EINVAL);
 	check(close_range(200, 202, 0x100) == -1 && errno == EINVAL);
 	check(is_guarded(201) == trims);
+	check(thread_closes_its_own());
+	check(is_guarded(200) == trims && is_guarded(202) == trims);
 	check(close_range(201, 201, 0) == 0);
 	check(ioctl(201, KVM_SET_XSAVE, area) == -1 && errno == EBADF);
 	check(is_guarded(200) == trims && is_guarded(202) == trims);
