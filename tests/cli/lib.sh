@@ -3,30 +3,12 @@
 # What the tests of the command share. Needs in the environment: XFERRY, the
 # command; SOURCE, the source tree. Each test works in a directory of its own,
 # which goes away with it.
-set -eu
-export LC_ALL=C
-
 : "${XFERRY:?names the command to be tested}"
 : "${SOURCE:?names the source tree}"
+# shellcheck source=../lib.sh
+. "$SOURCE/tests/lib.sh"
 # A test that read_samples needs them; without them it cannot run at all.
 samples=$SOURCE/tests/samples
-
-die() {
-	echo "FAILED: $*"
-	exit 1
-}
-
-skip() {
-	echo "skipped: $*"
-	exit 77
-}
-
-need() {
-	local program
-	for program; do
-		command -v "$program" >/dev/null || skip "$program is not installed"
-	done
-}
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/xferry-test.XXXXXX")
 cleanup=()

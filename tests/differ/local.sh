@@ -3,8 +3,8 @@
 # The model against the KVM of this machine, as it was probed; and the test of the test:
 # with each behaviour of the model made wrong on purpose, differences are found.
 # Usage: local.sh DIFFER XFERRY
-set -eu
-export LC_ALL=C
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 differ=$(realpath "$1")
 xferry=$(realpath "$2")
@@ -12,17 +12,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
 
-die() {
-	echo "FAILED: $*"
-	exit 1
-}
-
-skip() {
-	echo "skipped: $*"
-	exit 77
-}
-
-command -v jq >/dev/null || skip 'jq is not installed'
+need jq
 if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 	skip '/dev/kvm cannot be opened'
 fi

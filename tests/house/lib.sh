@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What the tests of the house share: the tree, its files, how to complain.
 # Each is run as NAME.sh [TREE].
-set -eu
-export LC_ALL=C
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 tree=$(cd "${1:-$(dirname "$0")/../..}" && pwd)
 cd "$tree"
@@ -12,11 +12,6 @@ complaints=0
 complain() {
 	echo "FAILED: $*"
 	complaints=$((complaints + 1))
-}
-
-skip() {
-	echo "skipped: $*"
-	exit 77
 }
 
 finish() {

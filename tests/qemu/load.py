@@ -10,10 +10,8 @@ and 0 every time for the repaired one.
 """
 
 import json
-import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import traced  # noqa: E402
 from qmp import Qemu  # noqa: E402
 
 SKIP, REPAIRED = 77, 1
@@ -29,19 +28,6 @@ SAMPLES = [('clean-pc-qemu64.qevm', 'pc-i440fx-7.2', 'qemu64', 1),
            ('leaky-pc-qemu64.qevm', 'pc-i440fx-7.2', 'qemu64', 1),
            ('leaky-pc-kvm64-avx.qevm', 'pc-i440fx-7.2', 'kvm64,+xsave,+avx', 1),
            ('leaky-q35-qemu64-smp2.qevm', 'pc-q35-7.2', 'qemu64', 2)]
-
-
-def why_not():
-    """Why this machine cannot show it, or None."""
-    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
-        return 'no /dev/kvm that may be used'
-    for program in ('qemu-system-x86_64', 'strace'):
-        if not shutil.which(program):
-            return f'no {program}'
-    if subprocess.run(['strace', '-o', '/dev/null', 'true'], check=False,
-                      capture_output=True).returncode:
-        return 'strace may not trace here'
-    return None
 
 
 def answers(stream, machine, cpu, vcpus, place):
@@ -99,7 +85,7 @@ def try_sample(xferry, sample, machine, cpu, vcpus, place):
 
 
 def main():
-    reason = why_not()
+    reason = traced.why_not('qemu-system-x86_64')
     if reason:
         print(reason)
         return SKIP

@@ -17,7 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from faults import WRAPPED  # noqa: E402
 from incoming import run  # noqa: E402
 from same import SKIP, Setup, component_to_leak, environment, make_streams, \
-    qemu_of, repair, same, why_not  # noqa: E402
+    qemu_of, repair, same  # noqa: E402
+import traced  # noqa: E402
 
 
 def counted(path):
@@ -48,7 +49,7 @@ def try_fault(setup, stream, name, leaky, repaired):
 
 
 def main():
-    reason = why_not('')
+    reason = traced.why_not('qemu-system-x86_64')
     if reason:
         print(reason)
         return SKIP

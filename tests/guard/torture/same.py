@@ -20,21 +20,21 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+TREE = pathlib.Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(TREE / 'tests/guard/torture'), str(TREE / 'tests/qemu')]
 
 import ioctls  # noqa: E402
+import traced  # noqa: E402
 from incoming import Stream, run, xstate_bvs  # noqa: E402
 
 SKIP, REPAIRED = 77, 1
 FPSSE = 0x3
-TREE = pathlib.Path(__file__).resolve().parents[3]
 # Components that a qemu64 is not shown. One that this machine's KVM cannot hold is wanted.
 CANDIDATES = {'pkru': 0x200, 'zmm_hi256': 0x40, 'bndregs': 0x8}
 # Leaky streams of other machines than this one: the sample, its machine, its CPU, its vCPUs.
@@ -42,20 +42,6 @@ SAMPLES = [('leaky-pc-qemu64.qevm', 'pc-i440fx-7.2', 'qemu64', 1),
            ('leaky-q35-qemu64-smp2.qevm', 'pc-q35-7.2', 'qemu64', 2)]
 
 Setup = collections.namedtuple('Setup', 'xferry guard second qemu component')
-
-
-def why_not(suite):
-    """Why this machine cannot show it, or None."""
-    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
-        return 'no /dev/kvm that may be used'
-    needed = ['strace'] if suite else ['strace', 'qemu-system-x86_64']
-    for program in needed:
-        if not shutil.which(program):
-            return f'no {program}'
-    if subprocess.run(['strace', '-o', '/dev/null', 'true'], check=False,
-                      capture_output=True).returncode:
-        return 'strace may not trace here'
-    return None
 
 
 def component_to_leak(xferry):
@@ -240,7 +226,7 @@ def try_daemon(setup, stream, place):
 
 def main():
     suite = sys.argv[5] if len(sys.argv) > 5 else ''
-    reason = why_not(suite)
+    reason = traced.why_not(*([] if suite else ['qemu-system-x86_64']))
     if reason:
         print(reason)
         return SKIP
