@@ -246,10 +246,14 @@ struct xf_error *xf_qemu_tail_push(struct xf_qemu_tail *tail, const uint8_t *dat
 	return NULL;
 }
 
-/* Whether there may be more than was pushed: the limit is reached, and no package's end. */
+/*
+ * Whether devices may lie beyond what was pushed: the limit is reached, and no package's end.
+ * Beyond the usual one there are only a volume's stale bytes.
+ */
 static bool is_cut(const struct xf_qemu_tail *tail)
 {
-	return tail->pushed == tail->limit && !tail->whole_package;
+	return tail->pushed == tail->limit && tail->limit < XF_QEMU_TAIL_MAX &&
+	       !tail->whole_package;
 }
 
 uint64_t xf_qemu_tail_left(const struct xf_qemu_tail *tail)
