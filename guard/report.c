@@ -79,9 +79,10 @@ static void name_components(uint64_t mask, char out[NAMES_MAX])
 /* A child process that finds something begins to count anew. */
 static void begin_sum(void)
 {
-	pid_t pid = getpid();
+	pid_t pid = getpid(), before = atomic_exchange(&sum.pid, pid);
 
-	if (atomic_exchange(&sum.pid, pid) == pid)
+	/* 0: all is 0 yet, and another thread may be adding to it. */
+	if (before == pid || before == 0)
 		return;
 	atomic_store(&sum.vcpus, 0);
 	atomic_store(&sum.set, 0);

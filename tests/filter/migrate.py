@@ -97,6 +97,15 @@ class Bench:
                                    '-machine', 'pc-i440fx-7.2', '-serial', 'null',
                                    '-bios', str(rom), *more])
 
+    def leak(self, source):
+        """Loads what leaks here: this KVM cannot hold PKRU, but AVX that is set comes back."""
+        leaky = self.place / 'leaky'
+        subprocess.run([self.xferry, 'fix', '--cpu', 'qemu64', '--only', 'pkru', '-o', leaky,
+                        self.samples / 'leaky-pc-qemu64.qevm'], check=False,
+                       stdout=subprocess.DEVNULL)
+        source.cmd('migrate-incoming', uri=f'exec:cat {leaky}')
+        require(wait_migrated(source) == 'completed', 'the sample was not loaded')
+
 
 def live(bench):
     """A running guest goes from one QEMU to the other, which runs on with it."""
@@ -114,14 +123,9 @@ def live(bench):
 
 def repaired(bench):
     """A leak in a real source's KVM is not in the target's any more; status 1 is no failure."""
-    leaky, saved = bench.place / 'leaky', bench.place / 'saved'
-    # This KVM cannot hold PKRU but leaks AVX: what is set comes back.
-    subprocess.run([bench.xferry, 'fix', '--cpu', 'qemu64', '--only', 'pkru', '-o', leaky,
-                    bench.samples / 'leaky-pc-qemu64.qevm'], check=False,
-                   stdout=subprocess.DEVNULL)
+    saved = bench.place / 'saved'
     with bench.kvm('-incoming', 'defer') as source, bench.kvm('-incoming', 'defer') as target:
-        source.cmd('migrate-incoming', uri=f'exec:cat {leaky}')
-        require(wait_migrated(source) == 'completed', 'the sample was not loaded')
+        bench.leak(source)
         target.cmd('migrate-incoming', uri=f'exec:cat {bench.wire}')
         source.cmd('migrate', uri=f'exec:{bench.filter("--cpu qemu64")} >{bench.wire}; exit 1')
         require(wait_migrated(source) == 'completed', 'the source has failed')
@@ -172,14 +176,10 @@ def refused_behind_ram(bench):
 
 def refused_by_target(bench):
     """All has come when it is seen what it is: the source says that it is completed."""
-    leaky, profile = bench.place / 'leaky', bench.place / 'profile.json'
+    profile = bench.place / 'profile.json'
     profile.write_text('{"schema": 1, "supported": "0x3", "set": "host"}')
-    subprocess.run([bench.xferry, 'fix', '--cpu', 'qemu64', '--only', 'pkru', '-o', leaky,
-                    bench.samples / 'leaky-pc-qemu64.qevm'], check=False,
-                   stdout=subprocess.DEVNULL)
     with bench.kvm('-incoming', 'defer') as source, bench.kvm('-incoming', 'defer') as target:
-        source.cmd('migrate-incoming', uri=f'exec:cat {leaky}')
-        require(wait_migrated(source) == 'completed', 'the sample was not loaded')
+        bench.leak(source)
         ended = hold_refused(bench, source, target, [f'--to {profile}'], 4)
         require(ended == 'completed', 'the source has failed')
 
