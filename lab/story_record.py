@@ -31,7 +31,6 @@ class Record:
     kvm: list = dataclasses.field(default_factory=list)
     said: str = ''
     # Of a live migration only.
-    ran: int = 0                # rounds of the guest at the source while it was sent
     left: str = ''              # what the source's QEMU made of it
     behind: str = ''            # all that the guest saw at the source
     guard: list = dataclasses.field(default_factory=list)   # what the guards found

@@ -179,7 +179,7 @@ class Traveller:
         live = way.go(self.hosts.profile(record.target, self.build.version))
         self._predict_live(record, journey, way.done, live)
         note(record, live.loaded)
-        record.ran, record.left, record.behind = live.ran, live.left, live.behind.short()
+        record.left, record.behind = live.left, live.behind.short()
         record.guard = (story_guard.short('source', live.guard)
                         + story_guard.short('target', live.loaded.guard))
         if live.stays:
