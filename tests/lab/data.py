@@ -308,7 +308,9 @@ class Apt(Place):
         """A PATH that has all but these."""
         for directory in os.environ['PATH'].split(':'):
             for program in Path(directory).glob('*'):
-                if program.name not in names and not (self.bin / program.name).exists():
+                # /usr/bin may hold directories: X11.
+                wanted = program.is_file() and program.name not in names
+                if wanted and not (self.bin / program.name).exists():
                     (self.bin / program.name).symlink_to(program)
         for name in names:
             (self.bin / name).unlink(missing_ok=True)
