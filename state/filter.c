@@ -78,7 +78,7 @@ static struct xf_error *explain(const struct filter *filter, const uint8_t *data
 
 	/* At its very first bytes: what it is instead may be known. */
 	if (!better && err->code == XF_ERR_FORMAT && walk->offset == 0 && !filter->pass.passed)
-		better = xf_format_unknown(walk->file, data, size);
+		better = xf_format_unknown(walk->file, "filter ...", data, size);
 	if (!better)
 		return err;
 	xf_error_free(err);
@@ -114,8 +114,9 @@ static struct xf_error *pass_ram(struct filter *filter)
 
 		XF_TRY(xf_pass_look(&filter->pass, &data, &size));
 		if (size == 0)
-			return filter->pass.taken ? xf_qemu_walk_cut(walk)
-						  : xf_format_unknown(walk->file, NULL, 0);
+			return filter->pass.taken
+				       ? xf_qemu_walk_cut(walk)
+				       : xf_format_unknown(walk->file, "filter ...", NULL, 0);
 		XF_TRY(walk_on(filter, data, size, &used));
 		XF_TRY(xf_pass_let(&filter->pass, used));
 		tell_progress(filter);

@@ -67,6 +67,9 @@ says '^xferry: NOT UNDERSTOOD, PASSED UNEDITED: standard input: at byte 100000: 
 flows 64 garbage -0
 one_error "^xferry: standard input: is no saved state .* begins with 'QEVM'$"
 flows 4 garbage garbage --pass-unknown
+printf '\050\265\057\375rest' >packed
+flows 64 packed -0
+one_error "^xferry: standard input: is compressed by zstd: use 'zstdcat FILE \| xferry filter \.\.\.'$"
 : >empty
 flows 8 empty -0
 one_error '^xferry: standard input: is empty$'
