@@ -15,8 +15,9 @@ struct passage {
 	const struct options *options;
 	struct request request;
 	uint64_t max_tail;
-	int out;    /* where the stream goes */
-	FILE *json; /* or NULL */
+	int json_fd; /* of --json-fd */
+	int out;     /* where the stream goes */
+	FILE *json;  /* or NULL */
 	struct xf_flow flow;
 	struct xf_filtered *filtered;
 };
@@ -48,15 +49,39 @@ static bool read_size(const char *text, uint64_t *out)
 
 /* ---- Options ---- */
 
+/* "5". False: no file descriptor has such a number. */
+static bool read_fd(const char *text, int *out)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (!is_digit(*text) || *end || fd > INT32_MAX)
+		return false;
+	*out = (int)fd;
+	return true;
+}
+
+static unsigned int check_json(const struct verb *verb, const struct options *options, int *fd)
+{
+	if (options->json_file && options->json_fd)
+		return usage(verb, "either --json or --json-fd");
+	if (options->json_file && strcmp(options->json_file, "-") == 0)
+		return usage(verb, "standard output is the stream's: name a file for --json");
+	if (!options->json_fd)
+		return STATUS_OK;
+	if (!read_fd(options->json_fd, fd))
+		return usage(verb, "--json-fd is a file descriptor's number: '%s' is not",
+			     options->json_fd);
+	if (*fd == STDIN_FILENO || *fd == STDOUT_FILENO)
+		return usage(verb, "--json-fd %d: is the stream's; take 2 or higher", *fd);
+	return STATUS_OK;
+}
+
 static unsigned int check_arguments(const struct verb *verb, const struct options *options,
 				    uint64_t *max_tail)
 {
 	if (options->count)
 		return usage(verb, "it takes no file: the stream comes from standard input");
-	if (options->json_file && options->json_fd)
-		return usage(verb, "either --json or --json-fd");
-	if (options->json_file && strcmp(options->json_file, "-") == 0)
-		return usage(verb, "standard output is the stream's: name a file for --json");
 	if (options->max_tail && !read_size(options->max_tail, max_tail))
 		return usage(verb, "--max-tail is a number of bytes, or as 64M: '%s' is not",
 			     options->max_tail);
@@ -67,18 +92,9 @@ static unsigned int check_arguments(const struct verb *verb, const struct option
 	return STATUS_OK;
 }
 
-static FILE *open_json_fd(const char *text)
+static FILE *open_json_fd(int fd)
 {
-	char *end;
-	long fd = strtol(text, &end, 10);
-
-	if (!is_digit(*text) || *end || fd > INT32_MAX || fd == STDIN_FILENO ||
-	    fd == STDOUT_FILENO) {
-		errno = EBADF;
-		return NULL;
-	}
-
-	int own = fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	FILE *file = own < 0 ? NULL : fdopen(own, "a");
 
 	if (own >= 0 && !file)
@@ -94,7 +110,7 @@ static unsigned int open_json(struct passage *passage)
 	if (!options->json_file && !options->json_fd)
 		return STATUS_OK;
 	passage->json = options->json_file ? fopen(options->json_file, "ae")
-					   : open_json_fd(options->json_fd);
+					   : open_json_fd(passage->json_fd);
 	if (passage->json) {
 		setvbuf(passage->json, NULL, _IONBF, 0); /* see put_whole_line */
 		return STATUS_OK;
@@ -284,6 +300,8 @@ static unsigned int run_filter(const struct verb *verb, int argc, char **argv)
 	if (!read_options(verb, argc, argv, &options, &status))
 		return status;
 	status = check_arguments(verb, &options, &passage.max_tail);
+	if (!status)
+		status = check_json(verb, &options, &passage.json_fd);
 	if (status)
 		return status;
 	status = run_passage(&passage);

@@ -149,8 +149,13 @@ wrong 16 "the stream's: name a file" --json -
 wrong 16 'nosuch' --cpu nosuch
 wrong 16 "it has no option" --in-place
 wrong 8 '^xferry: --json-fd 9: Bad file descriptor$' --json-fd 9
-wrong 8 '^xferry: --json-fd 1: Bad file descriptor$' --json-fd 1
-wrong 8 '^xferry: --json-fd x: Bad file descriptor$' --json-fd x
+wrong 16 '--json-fd 0: is the stream.s; take 2 or higher' --json-fd 0
+wrong 16 '--json-fd 1: is the stream.s; take 2 or higher' --json-fd 1
+wrong 16 "--json-fd is a file descriptor's number: 'x' is not" --json-fd x
+wrong 16 "number: '5x' is not" --json-fd 5x
+wrong 16 "number: '' is not" --json-fd=
+wrong 16 "number: '-1' is not" --json-fd=-1
+wrong 16 "'2147483648' is not" --json-fd 2147483648
 wrong 8 '^xferry: no/where: No such file or directory$' --json no/where
 wrong 8 'no/profile' --to no/profile
 
