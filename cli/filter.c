@@ -210,7 +210,8 @@ static unsigned int tell_understood(const struct passage *passage)
 		puts(report->edit_count ? ", even repaired." : ", and nothing may be dropped.");
 		status = STATUS_FINDINGS;
 	} else if (repaired) {
-		puts("Passed, repaired.");
+		puts(report->left_count ? "Passed, repaired; findings are left."
+					: "Passed, repaired.");
 	} else if (report->finding_count) {
 		puts("Passed unedited: nothing may be dropped.");
 	}
@@ -276,6 +277,7 @@ static unsigned int run_passage(struct passage *passage)
 
 	if (err)
 		return complain(err);
+	passage->request.in_flight = true;
 
 	unsigned int status = open_json(passage);
 

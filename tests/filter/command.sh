@@ -49,6 +49,9 @@ flows 4 tcg tcg "${guest[@]}"
 
 run 5 fix "${guest[@]}" --only pkru -o half leaky
 flows 5 leaky half "${guest[@]}" --only pkru
+says '^          - dropped here, on its way: PKRU$'
+says '^Passed, repaired; findings are left\.$'
+! grep -q 'xferry fix' "$said/err" || die "$told: it advises what a pipe cannot have"
 flows 1 leaky fixed "${guest[@]}" --to preset:linux-6.2,-pku
 says 'what the target answers then: accepted'
 flows 4 leaky "-$devices" --to preset:linux-6.2,-pku
