@@ -218,6 +218,31 @@ static unsigned int tell_understood(const struct passage *passage)
 	return status;
 }
 
+/* With nothing of the devices passed, whatever was sent is no guest yet. */
+static void tell_where_guest_is(void)
+{
+	fputs("In a migration the guest is still at the source: 'cont' there, once the target "
+	      "has ended.\n",
+	      stderr);
+}
+
+/* What had passed before the error looks like a stream's start, and may be kept by somebody. */
+static unsigned int tell_error(const struct passage *passage, struct xf_error *err)
+{
+	bool of_stream = err->code == XF_ERR_FORMAT || err->code == XF_ERR_DAMAGED;
+	unsigned int status = complain(err);
+
+	if (!passage->flow.out)
+		return status;
+	fprintf(stderr,
+		"Stopped: %" PRIu64 " bytes came in, %" PRIu64
+		" went out; that is no whole stream.\n",
+		passage->flow.in, passage->flow.out);
+	if (of_stream)
+		tell_where_guest_is();
+	return status;
+}
+
 static unsigned int tell(const struct passage *passage)
 {
 	const struct xf_filtered *filtered = passage->filtered;
@@ -231,6 +256,8 @@ static unsigned int tell(const struct passage *passage)
 		status = tell_understood(passage);
 	}
 	tell_flow(passage);
+	if (passage->filtered->passage == XF_STOPPED)
+		tell_where_guest_is();
 	/* The stream has passed; that nobody could be told on stderr does not change that. */
 	clearerr(stdout);
 	return status;
@@ -290,7 +317,7 @@ static unsigned int run_passage(struct passage *passage)
 	status = close_output(passage);
 	if (passage->json)
 		status |= write_json(passage, err);
-	return status | (err ? complain(err) : tell(passage));
+	return status | (err ? tell_error(passage, err) : tell(passage));
 }
 
 static unsigned int run_filter(const struct verb *verb, int argc, char **argv)
