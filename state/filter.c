@@ -129,10 +129,11 @@ static struct xf_error *pass_ram(struct filter *filter)
 /* The limit was reached before the devices made sense. */
 static struct xf_error *too_large(const struct filter *filter, uint64_t max, struct xf_error *err)
 {
-	struct xf_error *full = xf_error_at(XF_ERR_FORMAT, filter->walk.file, filter->walk.offset,
-					    "of what follows RAM no more than %" PRIu64
-					    " bytes are kept (--max-tail), and in those: %s",
-					    max, err->text);
+	struct xf_error *full = xf_error_at(
+		XF_ERR_FORMAT, filter->walk.file, filter->walk.offset,
+		"more than %" PRIu64 " bytes follow RAM: raise --max-tail; as far as they are "
+		"kept, %s",
+		max, err->text);
 
 	xf_error_free(err);
 	return full;
