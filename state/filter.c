@@ -5,6 +5,7 @@
  * follows is kept until it ends, becomes a record as a file does, is judged and
  * edited by the same code, and then let go.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -260,6 +261,10 @@ static struct xf_error *check_ends(int in, int out)
 {
 	struct stat from, to;
 
+	/* So does the command leave one that was closed. */
+	if ((fcntl(in, F_GETFL) & O_ACCMODE) == O_WRONLY)
+		return xf_error_new(XF_ERR_IO, "standard input",
+				    "is closed, or open for writing only");
 	if (fstat(in, &from) == 0 && fstat(out, &to) == 0 && S_ISREG(from.st_mode) &&
 	    from.st_dev == to.st_dev && from.st_ino == to.st_ino)
 		return xf_error_new(XF_ERR_USAGE, "standard input",

@@ -213,6 +213,7 @@ for end in stream report closed-out closed-in closed-err; do
 	*)
 		hold_status 8 "$status"
 		one_error '^xferry: standard (in|out)put: '
+		[ $end != closed-in ] || one_error 'standard input: is closed, or open for writing only$'
 		;;
 	esac
 	echo "ok $end"
