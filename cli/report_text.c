@@ -145,7 +145,7 @@ static void print_run(const struct xf_state *state, const struct request *reques
 	if (vcpu->xstate_bv.value)
 		print_mask(vcpu->xstate_bv.value);
 	else
-		fputs("nothing, or nothing marked (TCG marks nothing)", stdout);
+		fputs("nothing, or nothing marked (a vCPU at reset, or one of TCG)", stdout);
 	printf(" (XSTATE_BV 0x%" PRIx64 "), enabled ", vcpu->xstate_bv.value);
 	print_mask(vcpu->xcr0.value);
 	printf(" (XCR0 0x%" PRIx64 ")\n", vcpu->xcr0.value);
