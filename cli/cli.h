@@ -63,6 +63,7 @@ struct request {
 	struct xf_evidence *guest;
 	struct xf_host *target;
 	uint64_t only;
+	bool in_flight; /* a stream that passes, where there is no file to be named */
 };
 
 struct xf_error *load_request(const struct options *options, struct request *out);

@@ -15,8 +15,9 @@ struct passage {
 	const struct options *options;
 	struct request request;
 	uint64_t max_tail;
-	int out;    /* where the stream goes */
-	FILE *json; /* or NULL */
+	int json_fd; /* of --json-fd */
+	int out;     /* where the stream goes */
+	FILE *json;  /* or NULL */
 	struct xf_flow flow;
 	struct xf_filtered *filtered;
 };
@@ -48,15 +49,39 @@ static bool read_size(const char *text, uint64_t *out)
 
 /* ---- Options ---- */
 
+/* "5". False: no file descriptor has such a number. */
+static bool read_fd(const char *text, int *out)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (!is_digit(*text) || *end || fd > INT32_MAX)
+		return false;
+	*out = (int)fd;
+	return true;
+}
+
+static unsigned int check_json(const struct verb *verb, const struct options *options, int *fd)
+{
+	if (options->json_file && options->json_fd)
+		return usage(verb, "either --json or --json-fd");
+	if (options->json_file && strcmp(options->json_file, "-") == 0)
+		return usage(verb, "standard output is the stream's: name a file for --json");
+	if (!options->json_fd)
+		return STATUS_OK;
+	if (!read_fd(options->json_fd, fd))
+		return usage(verb, "--json-fd is a file descriptor's number: '%s' is not",
+			     options->json_fd);
+	if (*fd == STDIN_FILENO || *fd == STDOUT_FILENO)
+		return usage(verb, "--json-fd %d: is the stream's; take 2 or higher", *fd);
+	return STATUS_OK;
+}
+
 static unsigned int check_arguments(const struct verb *verb, const struct options *options,
 				    uint64_t *max_tail)
 {
 	if (options->count)
 		return usage(verb, "it takes no file: the stream comes from standard input");
-	if (options->json_file && options->json_fd)
-		return usage(verb, "either --json or --json-fd");
-	if (options->json_file && strcmp(options->json_file, "-") == 0)
-		return usage(verb, "standard output is the stream's: name a file for --json");
 	if (options->max_tail && !read_size(options->max_tail, max_tail))
 		return usage(verb, "--max-tail is a number of bytes, or as 64M: '%s' is not",
 			     options->max_tail);
@@ -67,18 +92,9 @@ static unsigned int check_arguments(const struct verb *verb, const struct option
 	return STATUS_OK;
 }
 
-static FILE *open_json_fd(const char *text)
+static FILE *open_json_fd(int fd)
 {
-	char *end;
-	long fd = strtol(text, &end, 10);
-
-	if (!is_digit(*text) || *end || fd > INT32_MAX || fd == STDIN_FILENO ||
-	    fd == STDOUT_FILENO) {
-		errno = EBADF;
-		return NULL;
-	}
-
-	int own = fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	FILE *file = own < 0 ? NULL : fdopen(own, "a");
 
 	if (own >= 0 && !file)
@@ -94,7 +110,7 @@ static unsigned int open_json(struct passage *passage)
 	if (!options->json_file && !options->json_fd)
 		return STATUS_OK;
 	passage->json = options->json_file ? fopen(options->json_file, "ae")
-					   : open_json_fd(options->json_fd);
+					   : open_json_fd(passage->json_fd);
 	if (passage->json) {
 		setvbuf(passage->json, NULL, _IONBF, 0); /* see put_whole_line */
 		return STATUS_OK;
@@ -194,10 +210,36 @@ static unsigned int tell_understood(const struct passage *passage)
 		puts(report->edit_count ? ", even repaired." : ", and nothing may be dropped.");
 		status = STATUS_FINDINGS;
 	} else if (repaired) {
-		puts("Passed, repaired.");
+		puts(report->left_count ? "Passed, repaired; findings are left."
+					: "Passed, repaired.");
 	} else if (report->finding_count) {
 		puts("Passed unedited: nothing may be dropped.");
 	}
+	return status;
+}
+
+/* With nothing of the devices passed, whatever was sent is no guest yet. */
+static void tell_where_guest_is(void)
+{
+	fputs("In a migration the guest is still at the source: 'cont' there, once the target "
+	      "has ended.\n",
+	      stderr);
+}
+
+/* What had passed before the error looks like a stream's start, and may be kept by somebody. */
+static unsigned int tell_error(const struct passage *passage, struct xf_error *err)
+{
+	bool of_stream = err->code == XF_ERR_FORMAT || err->code == XF_ERR_DAMAGED;
+	unsigned int status = complain(err);
+
+	if (!passage->flow.out)
+		return status;
+	fprintf(stderr,
+		"Stopped: %" PRIu64 " bytes came in, %" PRIu64
+		" went out; that is no whole stream.\n",
+		passage->flow.in, passage->flow.out);
+	if (of_stream)
+		tell_where_guest_is();
 	return status;
 }
 
@@ -214,6 +256,8 @@ static unsigned int tell(const struct passage *passage)
 		status = tell_understood(passage);
 	}
 	tell_flow(passage);
+	if (passage->filtered->passage == XF_STOPPED)
+		tell_where_guest_is();
 	/* The stream has passed; that nobody could be told on stderr does not change that. */
 	clearerr(stdout);
 	return status;
@@ -260,6 +304,7 @@ static unsigned int run_passage(struct passage *passage)
 
 	if (err)
 		return complain(err);
+	passage->request.in_flight = true;
 
 	unsigned int status = open_json(passage);
 
@@ -272,7 +317,7 @@ static unsigned int run_passage(struct passage *passage)
 	status = close_output(passage);
 	if (passage->json)
 		status |= write_json(passage, err);
-	return status | (err ? complain(err) : tell(passage));
+	return status | (err ? tell_error(passage, err) : tell(passage));
 }
 
 static unsigned int run_filter(const struct verb *verb, int argc, char **argv)
@@ -284,6 +329,8 @@ static unsigned int run_filter(const struct verb *verb, int argc, char **argv)
 	if (!read_options(verb, argc, argv, &options, &status))
 		return status;
 	status = check_arguments(verb, &options, &passage.max_tail);
+	if (!status)
+		status = check_json(verb, &options, &passage.json_fd);
 	if (status)
 		return status;
 	status = run_passage(&passage);

@@ -50,13 +50,13 @@ static unsigned int run(int argc, char **argv)
 /*
  * Whoever starts us with a standard file closed would have the next one opened,
  * a saved state, take its number, and our messages for it. Writing to one that
- * is open for reading fails, as writing to a closed one does.
+ * is open for reading fails, as writing to a closed one does; and so of reading.
  */
 static void occupy_standard_files(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			open("/dev/null", O_RDONLY);
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 int main(int argc, char **argv)

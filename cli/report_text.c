@@ -83,13 +83,25 @@ static void print_show(uint64_t components)
 	puts(" on the target, which has it: the guest sees its CPU change");
 }
 
+/* The filter is what drops: there is nothing left to do for that. */
+static void print_drop(uint64_t components, bool in_flight)
+{
+	if (!in_flight) {
+		puts("          - drop it from this state: xferry fix, -o COPY or --in-place");
+		return;
+	}
+	fputs("          - dropped here, on its way: ", stdout);
+	print_mask(components);
+	putchar('\n');
+}
+
 static void print_remedies(const struct xf_finding *finding, const struct request *request,
 			   const struct xf_report *report)
 {
 	unsigned int remedies = finding->remedies;
 
 	if (remedies & XF_REMEDY_DROP)
-		puts("          - drop it from this state: xferry fix, -o COPY or --in-place");
+		print_drop(finding->components & report->droppable, request->in_flight);
 	if (remedies & XF_REMEDY_OTHER_HOST)
 		print_other_host(request->target);
 	if (remedies & XF_REMEDY_SHOW)
@@ -133,7 +145,7 @@ static void print_run(const struct xf_state *state, const struct request *reques
 	if (vcpu->xstate_bv.value)
 		print_mask(vcpu->xstate_bv.value);
 	else
-		fputs("nothing, or nothing marked (TCG marks nothing)", stdout);
+		fputs("nothing, or nothing marked (a vCPU at reset, or one of TCG)", stdout);
 	printf(" (XSTATE_BV 0x%" PRIx64 "), enabled ", vcpu->xstate_bv.value);
 	print_mask(vcpu->xcr0.value);
 	printf(" (XCR0 0x%" PRIx64 ")\n", vcpu->xcr0.value);

@@ -130,20 +130,48 @@ static void to_stderr(const char *line, size_t size)
 		write_line(STDERR_FILENO, line, size);
 }
 
-static bool to_file(const char *path, const char *line, size_t size)
+/* Negative: errno says why. */
+static long open_file(const char *path)
 {
 	/* O_NONBLOCK: a FIFO without a reader would keep us for ever. */
 	long fd = syscall(SYS_openat, AT_FDCWD, path,
 			  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 
+	if (fd < 0 || !S_ISBLK(identify((int)fd).mode))
+		return fd;
+	/* Whoever names a disk has not meant it. */
+	syscall(SYS_close, fd);
+	errno = EINVAL;
+	return -1;
+}
+
+static bool to_file(const char *path, const char *line, size_t size)
+{
+	long fd = open_file(path);
+
 	if (fd < 0)
 		return false;
 
-	/* Whoever names a disk has not meant it. */
-	bool written = !S_ISBLK(identify((int)fd).mode) && write_line((int)fd, line, size);
+	bool written = write_line((int)fd, line, size);
 
 	syscall(SYS_close, fd);
 	return written;
+}
+
+int xf_log_probe(void)
+{
+	int before = errno, error = 0;
+	long fd;
+
+	if (xf_settings.log != XF_LOG_FILE)
+		return 0;
+	fd = open_file(xf_settings.log_path);
+	if (fd < 0)
+		error = errno;
+	else
+		syscall(SYS_close, fd);
+	errno = before;
+	return error;
 }
 
 /* syslog(3) may block, and keeps its socket. The line's end is no part of a datagram. */

@@ -13,6 +13,13 @@
 /* Notes what standard error is. Called when the library is loaded. */
 void xf_log_start(void);
 
+/*
+ * Opens the log's file, if there is one, as for a line, and closes it again: 0, or the
+ * errno of what hinders it. What will not take the line that tells of it may take it now:
+ * standard error, before the VMM goes into the background.
+ */
+int xf_log_probe(void);
+
 /* "xferry-guard: pid=123 " and the text. */
 void xf_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

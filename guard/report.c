@@ -27,30 +27,39 @@ static atomic_bool settings_said, unseen_said;
 
 const char *xf_report_error(int error)
 {
-	switch (error) {
-	case 0:
-		return "0";
-	case EINVAL:
-		return "EINVAL";
-	case EFAULT:
-		return "EFAULT";
-	case ENOMEM:
-		return "ENOMEM";
-	case EIO:
-		return "EIO";
-	case EINTR:
-		return "EINTR";
-	case EBADF:
-		return "EBADF";
-	case ENOTTY:
-		return "ENOTTY";
-	case EPERM:
-		return "EPERM";
-	case E2BIG:
-		return "E2BIG";
-	default:
-		return "error";
-	}
+	/* strerrorname_np is new in glibc 2.32. */
+	static const char *const names[] = {
+#define NAME(error) [error] = #error
+		[0] = "0",
+		NAME(EINVAL),
+		NAME(EFAULT),
+		NAME(ENOMEM),
+		NAME(EIO),
+		NAME(EINTR),
+		NAME(EBADF),
+		NAME(ENOTTY),
+		NAME(EPERM),
+		NAME(E2BIG),
+		/* Of opening a log. */
+		NAME(EACCES),
+		NAME(ENOENT),
+		NAME(ENOTDIR),
+		NAME(EISDIR),
+		NAME(EROFS),
+		NAME(ENOSPC),
+		NAME(EDQUOT),
+		NAME(ENXIO),
+		NAME(ENODEV),
+		NAME(ELOOP),
+		NAME(EMFILE),
+		NAME(ENFILE),
+		NAME(ETXTBSY),
+		NAME(ENAMETOOLONG),
+#undef NAME
+	};
+	size_t count = sizeof(names) / sizeof(names[0]);
+
+	return error >= 0 && (size_t)error < count && names[error] ? names[error] : "error";
 }
 
 /* "AVX PKRU"; where the names are too many, the last is "...". */
@@ -129,6 +138,11 @@ void xf_report_settings(void)
 {
 	if (atomic_exchange(&settings_said, true))
 		return;
+
+	int error = xf_log_probe();
+
+	if (error)
+		xf_settings_refuse_log(xf_report_error(error), &xf_settings);
 	for (size_t i = 0; i < XF_COMPLAINTS; i++)
 		if (xf_settings.complaint[i][0])
 			xf_log("setting=\"%s\"", xf_settings.complaint[i]);

@@ -30,7 +30,7 @@ void xf_report_settings(void);
 /* The sum, if anything was found by this very process. */
 void xf_report_summary(void);
 
-/* "EINVAL", "0"; for errors that KVM does not give, "error". */
+/* "EINVAL", "0"; for errors that neither KVM nor the opening of a log gives, "error". */
 const char *xf_report_error(int error);
 
 #endif

@@ -79,3 +79,12 @@ void xf_settings_parse(const char *mode, const char *only, const char *log, stru
 	for (size_t i = 0; i < XF_COMPLAINTS; i++)
 		make_quotable(out->complaint[i]);
 }
+
+void xf_settings_refuse_log(const char *error, struct xf_settings *settings)
+{
+	char *complaint = settings->complaint[2];
+
+	snprintf(complaint, XF_COMPLAINT_MAX, "XFERRY_GUARD_LOG=%.160s: %s; logging to stderr",
+		 settings->log_path, error);
+	make_quotable(complaint);
+}

@@ -29,6 +29,9 @@ struct xf_settings {
 void xf_settings_parse(const char *mode, const char *only, const char *log,
 		       struct xf_settings *out);
 
+/* Complains of the log's path, which was taken, and cannot be written to for `error`. */
+void xf_settings_refuse_log(const char *error, struct xf_settings *settings);
+
 /* Those of this process. */
 extern struct xf_settings xf_settings;
 

@@ -5,6 +5,7 @@
  * follows is kept until it ends, becomes a record as a file does, is judged and
  * edited by the same code, and then let go.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,7 +79,7 @@ static struct xf_error *explain(const struct filter *filter, const uint8_t *data
 
 	/* At its very first bytes: what it is instead may be known. */
 	if (!better && err->code == XF_ERR_FORMAT && walk->offset == 0 && !filter->pass.passed)
-		better = xf_format_unknown(walk->file, data, size);
+		better = xf_format_unknown(walk->file, "filter ...", data, size);
 	if (!better)
 		return err;
 	xf_error_free(err);
@@ -114,8 +115,9 @@ static struct xf_error *pass_ram(struct filter *filter)
 
 		XF_TRY(xf_pass_look(&filter->pass, &data, &size));
 		if (size == 0)
-			return filter->pass.taken ? xf_qemu_walk_cut(walk)
-						  : xf_format_unknown(walk->file, NULL, 0);
+			return filter->pass.taken
+				       ? xf_qemu_walk_cut(walk)
+				       : xf_format_unknown(walk->file, "filter ...", NULL, 0);
 		XF_TRY(walk_on(filter, data, size, &used));
 		XF_TRY(xf_pass_let(&filter->pass, used));
 		tell_progress(filter);
@@ -128,10 +130,11 @@ static struct xf_error *pass_ram(struct filter *filter)
 /* The limit was reached before the devices made sense. */
 static struct xf_error *too_large(const struct filter *filter, uint64_t max, struct xf_error *err)
 {
-	struct xf_error *full = xf_error_at(XF_ERR_FORMAT, filter->walk.file, filter->walk.offset,
-					    "of what follows RAM no more than %" PRIu64
-					    " bytes are kept (--max-tail), and in those: %s",
-					    max, err->text);
+	struct xf_error *full = xf_error_at(
+		XF_ERR_FORMAT, filter->walk.file, filter->walk.offset,
+		"more than %" PRIu64 " bytes follow RAM: raise --max-tail; as far as they are "
+		"kept, %s",
+		max, err->text);
 
 	xf_error_free(err);
 	return full;
@@ -258,6 +261,10 @@ static struct xf_error *check_ends(int in, int out)
 {
 	struct stat from, to;
 
+	/* So does the command leave one that was closed. */
+	if ((fcntl(in, F_GETFL) & O_ACCMODE) == O_WRONLY)
+		return xf_error_new(XF_ERR_IO, "standard input",
+				    "is closed, or open for writing only");
 	if (fstat(in, &from) == 0 && fstat(out, &to) == 0 && S_ISREG(from.st_mode) &&
 	    from.st_dev == to.st_dev && from.st_ino == to.st_ino)
 		return xf_error_new(XF_ERR_USAGE, "standard input",

@@ -34,7 +34,11 @@ struct xf_format {
 
 extern const struct xf_format xf_format_qemu;
 
-/* What a file is, as far as its first bytes tell, of which no format knows anything. */
-struct xf_error *xf_format_unknown(const char *path, const uint8_t *head, size_t size);
+/*
+ * What a file is, as far as its first bytes tell, of which no format knows anything.
+ * `verb` is the command that could read it once it is unpacked, "check -".
+ */
+struct xf_error *xf_format_unknown(const char *path, const char *verb, const uint8_t *head,
+				   size_t size);
 
 #endif

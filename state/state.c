@@ -16,18 +16,19 @@ static const struct {
 	const char *magic;
 	size_t length;
 	const char *answer;
+	const char *unpacker; /* or NULL: that does not help */
 } foreign[] = {
 #define MAGIC(bytes) bytes, sizeof(bytes) - 1
 	{ MAGIC("QFI\xfb"), "a qcow2 image: its internal snapshots are not read yet" },
 	{ MAGIC("LibvirtQemudSave"), "a libvirt save image: not read yet" },
 	{ MAGIC("LibvirtQemudPart"), "a libvirt save image that was never completed" },
-	{ MAGIC("\x1f\x8b"), "compressed by gzip: use 'zcat FILE | xferry check -'" },
-	{ MAGIC("\x28\xb5\x2f\xfd"), "compressed by zstd: use 'zstdcat FILE | xferry check -'" },
+	{ MAGIC("\x1f\x8b"), "compressed by gzip", "zcat" },
+	{ MAGIC("\x28\xb5\x2f\xfd"), "compressed by zstd", "zstdcat" },
 	{ MAGIC("\xfd"
 		"7zXZ"),
-	  "compressed by xz: use 'xzcat FILE | xferry check -'" },
-	{ MAGIC("BZh"), "compressed by bzip2: use 'bzcat FILE | xferry check -'" },
-	{ MAGIC("\x89LZO"), "compressed by lzop: use 'lzop -dc FILE | xferry check -'" },
+	  "compressed by xz", "xzcat" },
+	{ MAGIC("BZh"), "compressed by bzip2", "bzcat" },
+	{ MAGIC("\x89LZO"), "compressed by lzop", "lzop -dc" },
 	{ MAGIC("\x11\x22\x33\x44"),
 	  "one of the channels of a multifd migration: switch the capability 'multifd' off" },
 	{ MAGIC("\x7f"
@@ -36,14 +37,20 @@ static const struct {
 #undef MAGIC
 };
 
-struct xf_error *xf_format_unknown(const char *path, const uint8_t *head, size_t size)
+struct xf_error *xf_format_unknown(const char *path, const char *verb, const uint8_t *head,
+				   size_t size)
 {
 	if (size == 0)
 		return xf_error_new(XF_ERR_DAMAGED, path, "is empty");
-	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
-		if (size >= foreign[i].length &&
-		    memcmp(head, foreign[i].magic, foreign[i].length) == 0)
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		if (size < foreign[i].length ||
+		    memcmp(head, foreign[i].magic, foreign[i].length) != 0)
+			continue;
+		if (!foreign[i].unpacker)
 			return xf_error_new(XF_ERR_FORMAT, path, "is %s", foreign[i].answer);
+		return xf_error_new(XF_ERR_FORMAT, path, "is %s: use '%s FILE | xferry %s'",
+				    foreign[i].answer, foreign[i].unpacker, verb);
+	}
 	return xf_error_new(XF_ERR_FORMAT, path,
 			    "is no saved state that xferry reads: a QEMU migration stream "
 			    "begins with 'QEVM'");
@@ -104,7 +111,7 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 		*out = xf_take(state);
 		return NULL;
 	}
-	return xf_format_unknown(state->input.path, head, head_size);
+	return xf_format_unknown(state->input.path, "check -", head, head_size);
 }
 
 void xf_state_close(struct xf_state *state)

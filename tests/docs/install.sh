@@ -28,6 +28,14 @@ for header in xferry.h core/area.h core/bits.h core/component.h core/layout.h co
 	installed "include/xferry/$header"
 done
 installed share/bash-completion/completions/xferry
+# How to deploy it; the examples are where that says they are, and run as they did.
+live=$(installed share/doc/xferry/docs/live.md)
+while IFS= read -r example; do
+	[ -e "${live%/*}/$example" ] || die "live.md names $example, which was not installed"
+done < <(grep -o '](\.\./examples/[^)]*)' "$live" | sed 's/^](//; s/)$//')
+for name in live-migration.sh libvirt/hook proxmox/hookscript proxmox/kvm-wrapper; do
+	[ -x "$(installed "share/doc/xferry/examples/$name")" ] || die "$name cannot be run"
+done
 if [ -e "$MANUAL/xferry.1" ]; then
 	for name in "$MANUAL"/*.[1-7]; do
 		installed "man/man${name##*.}/$(basename "$name")"

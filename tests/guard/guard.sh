@@ -115,8 +115,12 @@ vmm basic trim "$guard" XFERRY_GUARD=trim XFERRY_GUARD_LOG="$place/log"
 [ ! -s err ] || die "a log, and on standard error: $(cat err)"
 sed 's/pid=[0-9]* /pid=0 /' log >err
 logged 'a file' <trimmed
+{
+	echo 'xferry-guard: pid=0 setting="XFERRY_GUARD_LOG=/nonexistent/log: ENOENT; logging to stderr"'
+	cat trimmed
+} >due
 vmm basic trim "$guard" XFERRY_GUARD=trim XFERRY_GUARD_LOG=/nonexistent/log
-logged 'a file that cannot be' <trimmed
+logged 'a file that cannot be' <due
 
 # ---- File descriptors, processes, pointers ----
 for scenario in new-cpuid duplicates reuse ranges vfork pointers others; do

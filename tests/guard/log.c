@@ -394,6 +394,51 @@ static void test_bad_files(void **state)
 	}
 }
 
+static int probed;
+
+static void probe(void)
+{
+	int before = dup(0);
+
+	errno = ERRNO;
+	probed = xf_log_probe();
+	assert_int_equal(errno, ERRNO);
+
+	int after = dup(0);
+
+	assert_int_equal(after, before + 1);
+	close(before);
+	close(after);
+}
+
+static void test_probe(void **state)
+{
+	static const struct {
+		const char *path;
+		int error;
+	} rows[] = {
+		{ "/nonexistent/guard.log", ENOENT },
+		{ "/", EISDIR },
+		{ "/dev/null/log", ENOTDIR },
+		{ "probed-fifo", ENXIO },
+		{ "probed", 0 },
+	};
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(mkfifo("probed-fifo", 0600), 0);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		log_to(XF_LOG_FILE, rows[i].path);
+		probe();
+		assert_int_equal(probed, rows[i].error);
+	}
+	assert_int_equal(stat("probed", &status), 0);
+	assert_int_equal(status.st_size, 0);
+	log_to(XF_LOG_STDERR, "/nonexistent/guard.log");
+	probe();
+	assert_int_equal(probed, 0);
+}
+
 /* ---- syslog ---- */
 
 static int bind_socket(void)
@@ -446,7 +491,7 @@ int main(void)
 		cmocka_unit_test(test_file_as_stderr), cmocka_unit_test(test_file),
 		cmocka_unit_test(test_keeps_no_fd),    cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_syslog),	       cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_terminal),       cmocka_unit_test(test_probe),
 	};
 
 	if (!mkdtemp(place) || chdir(place))

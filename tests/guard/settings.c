@@ -127,12 +127,30 @@ static void test_hostile(void **state)
 			assert_true(*p >= ' ' && *p != '"' && *p != 0x7f);
 }
 
+/* A path that was taken, and then could not be opened. */
+static void test_refused_log(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	parse("trim", NULL, "/no\n\"where\"");
+	xf_settings_refuse_log("ENOENT", &settings);
+	assert_string_equal(settings.complaint[2],
+			    "XFERRY_GUARD_LOG=/no?'where': ENOENT; logging to stderr");
+	assert_true(settings.trim);
+	memset(path, '/', sizeof(path) - 1);
+	path[PATH_MAX - 1] = '\0';
+	parse(NULL, NULL, path);
+	xf_settings_refuse_log("ENAMETOOLONG", &settings);
+	assert_complaints(NULL, NULL, ": ENAMETOOLONG; logging to stderr");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default), cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_only),	cmocka_unit_test(test_log),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile), cmocka_unit_test(test_refused_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
