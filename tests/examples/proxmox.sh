@@ -195,7 +195,7 @@ case ${FLAGS:-} in
 *-fsanitize*) exit 0 ;; # a guard with a sanitizer cannot be preloaded into QEMU
 esac
 [ -n "${GUARD:-}" ] || exit 0 # not built for this machine
-need dpkg-divert qemu-system-x86_64 socat
+need dpkg-divert qemu-system-x86_64 socat logger
 
 # A root as dpkg sees it, with a kvm as Proxmox' package has it.
 mkdir -p root/usr/bin root/var/lib/dpkg/info
@@ -242,7 +242,14 @@ load trim
 [ "$register" != "$observed" ] || die "trim and observe give the same: $observed"
 grep -q 'mode=trim' log || die 'the guard said nothing'
 sed -i 's|^GUARD=.*|GUARD=/nowhere.so|' root/usr/bin/kvm
+# The real logger, with a socket of the test's for the journal.
+printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$(command -v logger)" "$place/journal" >bin/logger
+chmod +x bin/logger
+socat -u UNIX-RECV:journal OPEN:logged,creat &
+cleanup+=("kill $!")
+until [ -S journal ]; do sleep 0.05; done
 load trim
+grep -q 'xferry-guard: there is no /nowhere.so' logged || die 'the missing guard was not logged'
 [ "$register" = "$observed" ] || die 'there should have been no guard'
 [ ! -e log ] || die 'there should have been no guard'
 echo 'ok the wrapper starts kvm with the guard, by its own name'
