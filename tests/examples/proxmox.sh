@@ -23,6 +23,7 @@ esac
 EOF
 chmod +x bin/pvesm
 PATH=$place/bin:$PATH
+xferry_built=$XFERRY
 export CONFIG=$place/conf UNDO=$place/undo XFERRY
 
 # As Proxmox writes them.
@@ -152,9 +153,53 @@ if grep -q 'outcome refused' "$said/check"; then
 	says 'findings'
 	same_file $state own
 	echo 'ok a rollback fails that would be refused, a plain start does not'
+
+	# With a CPU that depends on the host, the script tells the way out, and it is one.
+	sed "s/^runningcpu:.*/runningcpu: host,+kvm_pv_eoi,+pcid/" snapshot.conf >conf/100.conf
+	hook 1 pre-start "$rollback"
+	says 'START_REFUSED=yes '
+	way=$(sed -n 's/^xferry: VM 100: \(xferry fix .*\)/\1/p' "$said/out")
+	"$XFERRY" probe --json >A.json
+	run 4 check --cpu host --from A.json --to local $state
+	if grep -q '^  repair .* answers then: accepted$' "$said/out"; then
+		bash -c "'$XFERRY' ${way#xferry }" >"$said/out" || [ $? = 1 ] ||
+			die "$way: $(cat "$said/out")"
+		hook 0 pre-start "$rollback"
+		run 0 undo undo/100.xfundo
+		echo 'ok the way out that a refused start tells'
+	else
+		echo "not shown: the way out; a 'host' guest of this machine has what it refuses"
+	fi
+	same_file $state own
 else
 	echo 'not shown: a state that is refused; this KVM takes all the samples'
 fi
+
+# Without xferry nobody knows what would be loaded.
+cp snapshot.conf conf/100.conf
+cp as-saved $state
+XFERRY=$place/nothing hook 1 pre-start "$rollback"
+says "there is no $place/nothing"
+says 'START_REFUSED=yes '
+XFERRY=$place/nothing START_REFUSED=yes hook 0 pre-start "$rollback"
+XFERRY=$place/nothing MODE=check hook 0 pre-start "$rollback"
+XFERRY=$place/nothing hook 0 pre-start
+says 'not installed'
+# By the PATH that Proxmox sets.
+(
+	unset XFERRY
+	PATH=$place/bin:/sbin:/bin:/usr/sbin:/usr/bin
+	installed=$(command -v xferry || echo /usr/local/bin/xferry)
+	[ -x "$installed" ] || hook 1 pre-start "$rollback"
+	[ -x "$installed" ] || says 'there is no /usr/local/bin/xferry'
+	ln -s "$xferry_built" bin/xferry
+	hook 0 pre-start "$rollback"
+	says 'repaired'
+)
+rm bin/xferry
+undo_all
+same_file $state as-saved
+echo 'ok without xferry a VM is not started from what nobody has looked at'
 
 # What can go wrong says so, and does not keep the VM from its start.
 sed '/^runningcpu:/d' snapshot.conf >conf/100.conf
@@ -195,7 +240,7 @@ case ${FLAGS:-} in
 *-fsanitize*) exit 0 ;; # a guard with a sanitizer cannot be preloaded into QEMU
 esac
 [ -n "${GUARD:-}" ] || exit 0 # not built for this machine
-need dpkg-divert qemu-system-x86_64 socat
+need dpkg-divert qemu-system-x86_64 socat logger
 
 # A root as dpkg sees it, with a kvm as Proxmox' package has it.
 mkdir -p root/usr/bin root/var/lib/dpkg/info
@@ -242,7 +287,14 @@ load trim
 [ "$register" != "$observed" ] || die "trim and observe give the same: $observed"
 grep -q 'mode=trim' log || die 'the guard said nothing'
 sed -i 's|^GUARD=.*|GUARD=/nowhere.so|' root/usr/bin/kvm
+# The real logger, with a socket of the test's for the journal.
+printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$(command -v logger)" "$place/journal" >bin/logger
+chmod +x bin/logger
+socat -u UNIX-RECV:journal OPEN:logged,creat &
+cleanup+=("kill $!")
+until [ -S journal ]; do sleep 0.05; done
 load trim
+grep -q 'xferry-guard: there is no /nowhere.so' logged || die 'the missing guard was not logged'
 [ "$register" = "$observed" ] || die 'there should have been no guard'
 [ ! -e log ] || die 'there should have been no guard'
 echo 'ok the wrapper starts kvm with the guard, by its own name'
