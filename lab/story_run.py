@@ -197,7 +197,8 @@ class Traveller:
         if done.target == 'trim' or done.filter == 'target' or stopped:
             state = self._repair(story_plan.Hop(record.target, 'all'), given, journey.guest)
         self._predict(record, state)
-        carried = self.xferry.vcpu(self.share / given.name)['xstate_bv']
+        vcpu = self.xferry.vcpu(self.share / given.name)
+        carried, record.xcr0 = vcpu['xstate_bv'], vcpu['xcr0']
         record.saved = story_live.saved(live, done, carried)
         if done.filter and record.outcome == 'refused':
             record.predicted = 'stays'

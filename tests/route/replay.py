@@ -7,9 +7,9 @@
 Records are those of the stories (lab/results/story-*.json, if there are any) and those
 of tests/route/seen: one load of one saved guest each, what XSTATE_BV was saved and
 loaded, and what the guest saw of it: "intact", "lost", "silent" (a vCPU that spins),
-"exit" (QEMU left), "keeps" (the PKRU of before the load). The hosts' profiles are in
-tests/route/hosts.json; a file of records may bring others ("hosts"). What a record says
-was predicted at the time is not looked at.
+"exit" (QEMU left), "keeps" (the PKRU of before the load), "stays" (the filter let no device
+pass). The hosts' profiles are in tests/route/hosts.json; a file of records may bring others
+("hosts"). What a record says was predicted at the time is not looked at.
 
 Needs in the environment: XFERRY, the command; SOURCE, the source tree.
 """
@@ -92,6 +92,11 @@ def foretold(hop, way):
 def hold_sight(hop, way, record):
     """What the guest saw must be what comes of the outcome."""
     word = foretold(hop, way)
+    if record['seen'] == 'stays':
+        # What the target's QEMU would have made of it was not to be seen.
+        if hop[way]['outcome'] != 'refused':
+            raise Disagreement(f'the filter stopped it, and foretold is {word}')
+        return
     if record['seen'] not in SIGHTS.get(word, ()):
         raise Disagreement(f'seen "{record["seen"]}", foretold {word}')
     wiped = hop[way]['vcpus'][0]['wiped']
