@@ -59,9 +59,14 @@ left() {
 		die "$told: $(cat "$said/out")"
 	[ ! -e "kept/$other.pid" ] || ! kill -0 "$(cat "kept/$other.pid")" 2>/dev/null ||
 		die "$told: $other was left, too"
-	printf '%s\n' '{"execute": "qmp_capabilities"}' '{"execute": "query-status"}' |
-		socat -t 0.5 - "UNIX-CONNECT:kept/$1.qmp" | grep -q '"status": "running"' ||
-		die "$told: the guest in $1 does not run"
+	local wait
+	# QEMU keeps the line open: how long an answer may take has to be said.
+	for wait in 0.5 2 8 32; do
+		printf '%s\n' '{"execute": "qmp_capabilities"}' '{"execute": "query-status"}' |
+			socat -t $wait - "UNIX-CONNECT:kept/$1.qmp" >"$said/status" || true
+		! grep -q '"status": "running"' "$said/status" || return 0
+	done
+	die "$told: the guest in $1 does not run: $(cat "$said/status")"
 }
 
 # until_said TEXT: of the example in the background.
@@ -179,11 +184,11 @@ echo 'ok usage'
 cat >save-arrived <<EOF
 qmp() {
 	printf '%s\n' '{"execute": "qmp_capabilities"}' "\$1" |
-		socat -t 0.3 - UNIX-CONNECT:target.qmp
+		socat -t "\$2" - UNIX-CONNECT:target.qmp
 }
-qmp '{"execute": "migrate", "arguments": {"uri": "exec:cat >$place/arrived.qevm"}}'
+qmp '{"execute": "migrate", "arguments": {"uri": "exec:cat >$place/arrived.qevm"}}' 2
 for try in {1..100}; do
-	! qmp '{"execute": "query-migrate"}' | grep -q '"completed"' || exit 0
+	! qmp '{"execute": "query-migrate"}' 0.3 | grep -q '"completed"' || exit 0
 	sleep 0.1
 done
 exit 1

@@ -274,8 +274,11 @@ load() {
 	# As PVE::QemuServer::Helpers finds its VMs.
 	tr '\0' '\n' <"/proc/$(cat pid)/cmdline" | head -n 1 | grep -q 'kvm$' ||
 		die "Proxmox would not know it: $(tr '\0' ' ' <"/proc/$(cat pid)/cmdline")"
-	register=$(printf 'info registers\n' | socat -t 0.2 - UNIX-CONNECT:qmp |
-		grep -o 'XMM05=[0-9a-f ]*')
+	for wait in 0.2 2 8; do
+		register=$(printf 'info registers\n' | socat -t $wait - UNIX-CONNECT:qmp |
+			grep -o 'XMM05=[0-9a-f ]*') || continue
+		break
+	done
 	kill "$(cat pid)"
 	while [ -e pid ]; do sleep 0.05; done
 	unset 'cleanup[-1]'
