@@ -16,9 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from faults import WRAPPED  # noqa: E402
 from incoming import run  # noqa: E402
-from same import SKIP, Setup, component_to_leak, environment, make_streams, \
-    qemu_of, repair, same  # noqa: E402
-import traced  # noqa: E402
+from same import SKIP, environment, make_streams, repair, same, set_up  # noqa: E402
 
 
 def counted(path):
@@ -49,16 +47,9 @@ def try_fault(setup, stream, name, leaky, repaired):
 
 
 def main():
-    reason = traced.why_not('qemu-system-x86_64')
-    if reason:
-        print(reason)
+    setup = set_up()
+    if not setup:
         return SKIP
-    xferry, guard, fail = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:4])
-    component = component_to_leak(xferry)
-    if not component:
-        print('this KVM holds all components that could be leaked')
-        return SKIP
-    setup = Setup(xferry, guard, fail, qemu_of(''), component)
     with tempfile.TemporaryDirectory() as name:
         place = pathlib.Path(name)
         stream = make_streams(setup, place)[1]

@@ -224,18 +224,24 @@ def try_daemon(setup, stream, place):
     print(f'{stream.path.name}: daemonized, the lines are in a file', flush=True)
 
 
-def main():
-    suite = sys.argv[5] if len(sys.argv) > 5 else ''
+def set_up(suite=''):
+    """What the command line names; None, and a word why, where this machine cannot show it."""
     reason = traced.why_not(*([] if suite else ['qemu-system-x86_64']))
     if reason:
         print(reason)
-        return SKIP
+        return None
     xferry, guard, second = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:4])
     component = component_to_leak(xferry)
     if not component:
         print('this KVM holds all components that could be leaked')
+        return None
+    return Setup(xferry, guard, second, qemu_of(suite), component)
+
+
+def main():
+    setup = set_up(sys.argv[5] if len(sys.argv) > 5 else '')
+    if not setup:
         return SKIP
-    setup = Setup(xferry, guard, second, qemu_of(suite), component)
     with tempfile.TemporaryDirectory() as name:
         place = pathlib.Path(name)
         made = make_streams(setup, place)
