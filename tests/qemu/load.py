@@ -12,6 +12,7 @@ and 0 every time for the repaired one.
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,9 +34,12 @@ SAMPLES = [('clean-pc-qemu64.qevm', 'pc-i440fx-7.2', 'qemu64', 1),
 def answers(stream, machine, cpu, vcpus, place):
     """What KVM_SET_XSAVE answered, each time, while QEMU loaded the stream."""
     trace = place / 'trace'
+    shutil.rmtree(trace, ignore_errors=True)
+    trace.mkdir()
     # The samples' ROM has this size; its content comes with the stream.
     (place / 'rom').write_bytes(bytes(65536))
-    command = ['strace', '-f', '-qq', '-e', 'trace=ioctl', '-o', str(trace),
+    # A file a thread: in one for all, another thread may come between a call and its answer.
+    command = ['strace', '-ff', '-qq', '-e', 'trace=ioctl', '-o', str(trace / 'thread'),
                'qemu-system-x86_64']
     args = ['-accel', 'kvm', '-S', '-machine', machine, '-cpu', cpu, '-smp', str(vcpus),
             '-m', '16', '-bios', str(place / 'rom'), '-serial', 'null', '-incoming', 'defer']
@@ -46,10 +50,13 @@ def answers(stream, machine, cpu, vcpus, place):
             if status == 'failed' or time.monotonic() > deadline:
                 raise AssertionError(f'{stream}: migration is {status}: {qemu.stderr()}')
             time.sleep(0.02)
-    calls = re.findall(r'KVM_SET_XSAVE, \S+ = (.*)', trace.read_text())
-    if len(calls) < vcpus:
-        raise AssertionError(f'{stream}: KVM_SET_XSAVE was called {len(calls)} times only')
-    return calls
+    calls = [re.findall(r'KVM_SET_XSAVE, \S+ = (.*)', thread.read_text())
+             for thread in trace.iterdir()]
+    loads = [thread for thread in calls if thread]
+    if len(loads) != vcpus or len({len(thread) for thread in loads}) != 1:
+        raise AssertionError(f'{stream}: each of {vcpus} vCPUs should set its state as often '
+                             f'as the others: {loads}')
+    return sum(loads, [])
 
 
 def outcome(xferry, stream, cpu):
