@@ -10,15 +10,14 @@ matrix names.
 
 import dataclasses
 import json
-import re
 import time
 
 from pathlib import Path
 
-from lab import initramfs, kernels
+from lab import guest, kernels, module
 from lab.errors import EXPECTED, LabError, one_line
 from lab.held import held
-from lab.machine import Machine
+from lab.matrix import Cell
 
 # The keys of a profile that are behaviour of the kernel, not of the CPU.
 BEHAVIOUR = ('get', 'set', 'header_checked', 'mxcsr_always', 'get_after_cpuid', 'xfd_clears',
@@ -45,19 +44,27 @@ class Result:
     """What became of one cell."""
     kernel: str
     cpu: str
+    hook: str | None = None
     reasons: list = dataclasses.field(default_factory=list)  # why it failed; none: it passed
     package: str | None = None
     version: str | None = None
     profile: dict | None = None
     differ: dict | None = None
     contract: dict | None = None
+    expected: dict | None = None
+    stats: dict = dataclasses.field(default_factory=dict)  # the module's own counters
     seconds: float = 0
     boot: float = 0
 
     @property
+    def cell(self):
+        """Which cell it is of."""
+        return Cell(self.kernel, self.cpu, self.hook)
+
+    @property
     def name(self):
-        """KERNEL/CPU."""
-        return f'{self.kernel}/{self.cpu}'
+        """KERNEL/CPU or KERNEL/CPU+HOOK."""
+        return str(self.cell)
 
     @property
     def passed(self):
@@ -65,51 +72,19 @@ class Result:
         return not self.reasons
 
 
-def archive(kernel, programs, run):
-    """The initramfs of a cell; `run` are its lines, (name, command)."""
-    made = initramfs.Archive()
-    made.program('init', programs.path('init'))
-    made.program('xferry', programs.path('xferry'))
-    made.program('differ', programs.path('differ'))
-    made.program('contract', programs.path('contract'))
-    for module in kernel.modules:
-        made.file(f'lab/{module.name}', module.read_bytes())
-    made.file('lab/modules', ''.join(f'/lab/{module.name}\n'
-                                     for module in kernel.modules).encode())
-    made.file('lab/run', ''.join(f'{name} {command}\n' for name, command in run).encode())
-    return made
-
-
-class Report:
-    """What init reported through the second serial port."""
-
-    def __init__(self, text):
-        self.text = text
-
-    def kvm(self):
-        """"ready", or why there is no KVM; None when init did not come so far."""
-        found = re.search(r'^== kvm: (.*)$', self.text, re.M)
-        return found[1] if found else None
-
-    def output(self, name):
-        """(what a program printed, how it ended); None when it did not end."""
-        found = re.search(rf'^== begin {name}\n(.*?)^== end {name} ([^\n]*)$', self.text,
-                          re.M | re.S)
-        return (found[1], found[2]) if found else None
-
-
-def _json(report, name, fine, machine):
+def _json(report, name, fine, place):
     """A program's JSON, when it ended in one of the ways that are fine."""
     got = report.output(name)
+    kept = f'console kept in {place / "console"}'
     if not got:
-        raise machine.error(f'{name} did not end')
+        raise LabError(f'{name} did not end; {kept}')
     text, end = got
     if end not in fine:
-        raise machine.error(f'{name}: {end}')
+        raise LabError(f'{name}: {end}; {kept}')
     try:
         return json.loads(text)
     except ValueError as error:
-        raise machine.error(f'{name}: {end}, but what it printed is no JSON') from error
+        raise LabError(f'{name}: {end}, but what it printed is no JSON; {kept}') from error
 
 
 def _differences(profile, expected, cpu):
@@ -134,54 +109,72 @@ def _breaches(clauses, expected):
             yield f'clause {clause} is broken: {one["why"]}'
 
 
-def _drive(kernel, cpu, programs, asked, place):
-    """Boots, runs and reads: (what each program said, seconds to boot, seconds in all)."""
-    run = [('probe', '/xferry probe --json'),
-           ('differ', f'/differ --profile /lab/out/probe {asked.words()}'),
-           ('contract', '/contract')]
-    archive(kernel, programs, run).write(place / 'initramfs')
-    report = place / 'report'
-    report.write_bytes(b'')
-    with Machine(kernel, cpu, place / 'initramfs', place / 'console',
-                 serials=[f'file:{report}']) as machine:
-        machine.wait_for('^== kvm: ', LIMIT, report)
-        boot = time.monotonic() - machine.started
-        seconds = machine.wait(LIMIT + asked.states * PER_STATE)
-        machine.check_cpu()
-    (place / 'initramfs').unlink()
-    said = Report(report.read_text(encoding='utf-8', errors='replace'))
-    if said.kvm() != 'ready':
-        raise machine.error(f'no KVM in the cell: /dev/kvm: {said.kvm()}; the CPU needs SVM, '
-                            'the kernel kvm-amd')
-    profile = _json(said, 'probe', ('exit 0',), machine)
-    result = _json(said, 'differ', ('exit 0', 'exit 1'), machine)
-    contract = _json(said, 'contract', ('exit 0',), machine)
-    return (profile, result, contract), boot, seconds
+def _drive(kernel, cpu, hook, programs, asked, place):
+    """Boots, runs and reads what each program said."""
+    lines = [('probe', '/xferry probe --json'),
+             ('differ', f'/differ --profile /lab/out/probe {asked.words()}'),
+             ('contract', '/contract')]
+    files = {name: programs.path(name) for name in ('xferry', 'differ', 'contract')}
+    report = guest.run_any(kernel, cpu, place, programs, lines, hook, files,
+                           LIMIT + asked.states * PER_STATE)
+    ended = {'probe': ('exit 0',), 'differ': ('exit 0', 'exit 1'), 'contract': ('exit 0',)}
+    return report, [_json(report, name, fine, place) for name, fine in ended.items()]
 
 
-def run(matrix, name, cpu_name, programs, asked, place):
+def _loads(row, hook, report):
+    """Where the module did not load and should have, or the other way round."""
+    refusal = report.refusal()
+    if refusal and not row.refuses:
+        yield f'the module does not load: {refusal}'
+    elif refusal and row.refuses not in refusal:
+        yield f'the module does not load: {refusal}, expected "{row.refuses}"'
+    elif hook and not refusal and row.refuses:
+        yield f'the module loads, which the matrix says it does not: {row.refuses}'
+
+
+def _expected(matrix, row, cell, preset):
+    """The behaviour of a kernel, on that CPU, with that module."""
+    cpu = matrix.cpu(cell.cpu)
+    hook = matrix.hook(cell.hook) if cell.hook and not row.refuses else None
+    changes = hook and (hook.set or hook.get)
+    return (preset | {'module': {'set': f'{hook.set:#x}', 'get': f'{hook.get:#x}'} if changes
+                      else None}
+            | cpu.gives | row.on.get(cell.cpu, {}))
+
+
+def _judge(matrix, row, cell, asked, report, result):
+    """Everything that is not as it should be, in words."""
+    yield from _loads(row, result.hook, report)
+    yield from _differences(result.profile, result.expected, matrix.cpu(cell.cpu))
+    yield from _breaches(result.contract,
+                         matrix.breaks.get(row.preset, ()) + matrix.cpu(cell.cpu).breaks)
+    if result.differ['differences']:
+        yield f'{result.differ["differences"]} differences from the model'
+    if result.differ['states'] != asked.states:
+        yield f'only {result.differ["states"]} of {asked.states} states'
+
+
+def run(matrix, cell, programs, asked, place):
     """Runs a cell, keeping its console and report in `place`; whatever goes wrong is in it."""
-    result = Result(name, cpu_name)
+    result = Result(*cell)
     start = time.monotonic()
     try:
-        cpu = matrix.cpu(cpu_name)
+        cpu, row = matrix.cpu(cell.cpu), matrix.kernel(cell.kernel.partition('=')[0])
         place = Path(place)
         place.mkdir(parents=True, exist_ok=True)
-        kernel = kernels.get(matrix, name)
+        kernel = kernels.get(matrix, cell.kernel)
         result.package, result.version = kernel.package, kernel.version
-        expected = (programs.preset(kernel.preset) | cpu.gives
-                    | matrix.kernel(name.partition('=')[0]).on.get(cpu_name, {}))
+        result.expected = _expected(matrix, row, cell, programs.preset(kernel.preset))
+        hook = matrix.hook(cell.hook) if cell.hook else None
+        if hook:
+            hook = guest.Hook(module.get(matrix, kernel), hook.parameters)
         with held(place):
             start = time.monotonic()
-            said, result.boot, result.seconds = _drive(kernel, cpu, programs, asked, place)
+            report, said = _drive(kernel, cpu, hook, programs, asked, place)
+        result.boot, result.seconds = report.boot, report.seconds
         result.profile, result.differ, result.contract = said
-        result.reasons += _differences(result.profile, expected, cpu)
-        result.reasons += _breaches(result.contract,
-                                    matrix.breaks.get(kernel.preset, ()) + cpu.breaks)
-        if result.differ['differences']:
-            result.reasons.append(f'{result.differ["differences"]} differences from the model')
-        if result.differ['states'] != asked.states:
-            result.reasons.append(f'only {result.differ["states"]} of {asked.states} states')
+        result.stats = report.stats()
+        result.reasons += _judge(matrix, row, cell, asked, report, result)
     except EXPECTED as error:
         result.reasons.append(one_line(error))
     if not result.seconds:

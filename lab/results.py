@@ -8,7 +8,7 @@ from lab import clauses
 from lab.cell import BEHAVIOUR
 from lab.errors import LabError
 from lab.held import held, replace
-from lab.matrix import TREE
+from lab.matrix import TREE, Cell
 
 KEPT = TREE / 'lab' / 'results.json'
 DOCUMENT = TREE / 'docs' / 'lab.md'
@@ -22,7 +22,8 @@ HEAD = ('kernel', 'version', 'CPU', 'holds', 'GET', 'SET', 'besides', 'states', 
 def record(result):
     """What is kept of a cell: no time and nothing of the machine it ran on."""
     profile, differ = result.profile, result.differ
-    return {'kernel': result.kernel, 'cpu': result.cpu, 'package': result.package,
+    loaded = {'module': result.hook} if result.hook else {}
+    return {'kernel': result.kernel, 'cpu': result.cpu, **loaded, 'package': result.package,
             'version': result.version, 'holds': profile['supported'],
             **{key: profile[key] for key in BEHAVIOUR if key not in profile['not_learned']},
             'states': differ['states'], 'accepted': differ['accepted'],
@@ -35,7 +36,7 @@ def load(path=KEPT):
     """The kept records, by cell."""
     try:
         records = json.loads(path.read_text(encoding='utf-8'))
-        return {(one['kernel'], one['cpu']): one for one in records}
+        return {Cell(one['kernel'], one['cpu'], one.get('module')): one for one in records}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:
@@ -47,7 +48,7 @@ def save(matrix, results, path=KEPT):
     order = [cell for group in matrix.groups.values() for cell in group.cells]
     with held(path.parent):
         kept = load(path)
-        kept |= {(one.kernel, one.cpu): record(one) for one in results if one.passed}
+        kept |= {one.cell: record(one) for one in results if one.passed}
         lines = [json.dumps(kept[cell]) for cell in dict.fromkeys(order) if cell in kept]
         replace(path, '[\n' + ',\n'.join(lines) + '\n]\n')
 
@@ -86,7 +87,7 @@ def table(records):
 def full_table(matrix, kept):
     """The document's part: every cell of the long group; one without a result is an error."""
     cells = matrix.group('long').cells
-    missing = [f'{kernel}/{cpu}' for kernel, cpu in cells if (kernel, cpu) not in kept]
+    missing = [str(cell) for cell in cells if cell not in kept]
     if missing:
         raise LabError(f'{KEPT}: no result of {" ".join(missing)}: script/lab run --save')
     return table([kept[cell] for cell in cells])
