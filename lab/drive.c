@@ -152,21 +152,6 @@ static void make_cpuid(const struct xf_kvm_cpuid *supported, const struct guest_
 		hide_leaf(out);
 }
 
-/* What the CPUID tells that KVM was given: a module there has all of it, and nothing else. */
-static struct xf_guest evidence_of(const struct xf_kvm_cpuid *cpuid)
-{
-	struct xf_shown shown = { 0 };
-
-	for (uint32_t i = 0; i < cpuid->count; i++) {
-		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
-		const struct xf_cpuid_regs regs = { entry->eax, entry->ebx, entry->ecx,
-						    entry->edx };
-
-		xf_shown_leaf(&shown, entry->function, entry->index, &regs);
-	}
-	return cpuid->count ? xf_shown_guest(&shown) : XF_GUEST_UNKNOWN;
-}
-
 /* KVM may make another CPUID of it; what counts is the one that it gives back. */
 static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *guest,
 		       struct pair *pair, struct tally *tally)
@@ -176,6 +161,7 @@ static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *gues
 	make_cpuid(&drive->supported, guest, &cpuid);
 
 	uint64_t set = xf_kvm_cpuid_shown(&cpuid);
+	const struct xf_guest evidence = xf_kvm_cpuid_evidence(&cpuid);
 
 	tally->cpuid_told++;
 	if (xf_kvm_set_cpuid(&pair->cpu, &cpuid)) {
@@ -186,7 +172,7 @@ static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *gues
 	pair->cpuid_set = set;
 	pair->vcpu.cpuid_set = true;
 	pair->vcpu.cpuid = set;
-	pair->vcpu.evidence = evidence_of(&cpuid);
+	pair->vcpu.evidence = evidence;
 	/* Up to 6.2 KVM does not say how many entries it wrote: what it did not write must be 0. */
 	memset(&cpuid, 0, sizeof(cpuid));
 	if (xf_kvm_get_cpuid(&pair->cpu, &cpuid))
@@ -355,8 +341,6 @@ struct xf_error *drive_run(struct drive *drive, uint64_t run, unsigned int count
 {
 	XF_AUTO(scope_pair)
 	struct pair pair = { .cpu = XF_KVM_CLOSED, .xcr0 = XF_X87, .kind = GUEST_UNTOLD };
-
-	pair.vcpu.evidence = XF_GUEST_UNKNOWN;
 
 	XF_TRY(open_pair(drive, &pair));
 	generate_run(&drive->generate, run, drive->states, drive->areas);
