@@ -10,7 +10,12 @@
 #define XF_CORE_BITS_H
 
 #ifdef __KERNEL__
+#include <linux/limits.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
+/* The kernel has the types, and other names for what goes with them. */
+#define UINT32_MAX U32_MAX
+#define UINT64_C(number) number##ULL
 #else
 #include <stdbool.h>
 #include <stddef.h>
