@@ -21,7 +21,7 @@ from lab.matrix import Cell
 
 # The keys of a profile that are behaviour of the kernel, not of the CPU.
 BEHAVIOUR = ('get', 'set', 'header_checked', 'mxcsr_always', 'get_after_cpuid', 'xfd_clears',
-             'hook')
+             'hook', 'module')
 LIMIT = 60       # seconds for a boot and the probe
 PER_STATE = 0.01  # and for each state
 
@@ -52,6 +52,7 @@ class Result:
     differ: dict | None = None
     contract: dict | None = None
     expected: dict | None = None
+    refusal: str | None = None  # why the module did not load
     stats: dict = dataclasses.field(default_factory=dict)  # the module's own counters
     seconds: float = 0
     boot: float = 0
@@ -121,9 +122,8 @@ def _drive(kernel, cpu, hook, programs, asked, place):
     return report, [_json(report, name, fine, place) for name, fine in ended.items()]
 
 
-def _loads(row, hook, report):
+def _loads(row, hook, refusal):
     """Where the module did not load and should have, or the other way round."""
-    refusal = report.refusal()
     if refusal and not row.refuses:
         yield f'the module does not load: {refusal}'
     elif refusal and row.refuses not in refusal:
@@ -132,26 +132,66 @@ def _loads(row, hook, report):
         yield f'the module loads, which the matrix says it does not: {row.refuses}'
 
 
+def _counted(hook, stats):
+    """Where the module's own counters are not what such a run makes; no debugfs, no counters."""
+    if not stats:
+        return
+    for name in ('set_distrusted', 'set_failed', 'get_distrusted', 'get_failed'):
+        if stats.get(name) != 0:
+            yield f'the module counts {name} {stats.get(name)}, expected 0'
+    for direction, mask in (('set', hook.set), ('get', hook.get)):
+        trimmed = stats.get(f'{direction}_trimmed')
+        if trimmed and not mask:
+            yield f'the module counts {direction}_trimmed {trimmed}, and was not to trim'
+    if not stats.get('set_trimmed' if hook.set else 'set_superfluous'):
+        yield 'the module has met nothing superfluous'
+
+
 def _expected(matrix, row, cell, preset):
     """The behaviour of a kernel, on that CPU, with that module."""
-    cpu = matrix.cpu(cell.cpu)
     hook = matrix.hook(cell.hook) if cell.hook and not row.refuses else None
     changes = hook and (hook.set or hook.get)
     return (preset | {'module': {'set': f'{hook.set:#x}', 'get': f'{hook.get:#x}'} if changes
                       else None}
-            | cpu.gives | row.on.get(cell.cpu, {}))
+            | matrix.cpu(cell.cpu).gives | row.on.get(cell.cpu, {}))
 
 
-def _judge(matrix, row, cell, asked, report, result):
-    """Everything that is not as it should be, in words."""
-    yield from _loads(row, result.hook, report)
-    yield from _differences(result.profile, result.expected, matrix.cpu(cell.cpu))
-    yield from _breaches(result.contract,
-                         matrix.breaks.get(row.preset, ()) + matrix.cpu(cell.cpu).breaks)
+def _judge(matrix, row, result):
+    """Everything of a cell that is not as it should be, in words."""
+    cpu, hook = matrix.cpu(result.cpu), matrix.hook(result.hook) if result.hook else None
+    breaks = matrix.breaks.get(row.preset, ()) + cpu.breaks
+    yield from _loads(row, hook, result.refusal)
+    if hook and not result.refusal:
+        breaks += hook.breaks
+        yield from _counted(hook, result.stats)
+    yield from _differences(result.profile, result.expected, cpu)
+    yield from _breaches(result.contract, breaks)
     if result.differ['differences']:
         yield f'{result.differ["differences"]} differences from the model'
+
+
+def _built(matrix, cell, kernel):
+    """The module that a cell loads, if any."""
+    if not cell.hook:
+        return None
+    return guest.Hook(module.get(matrix, kernel), matrix.hook(cell.hook).parameters)
+
+
+def _run(matrix, cell, programs, asked, place, result):
+    cpu, row = matrix.cpu(cell.cpu), matrix.kernel(cell.kernel.partition('=')[0])
+    place.mkdir(parents=True, exist_ok=True)
+    kernel = kernels.get(matrix, cell.kernel)
+    result.package, result.version = kernel.package, kernel.version
+    result.expected = _expected(matrix, row, cell, programs.preset(kernel.preset))
+    hook = _built(matrix, cell, kernel)
+    with held(place):
+        report, said = _drive(kernel, cpu, hook, programs, asked, place)
+    result.boot, result.seconds = report.boot, report.seconds
+    result.profile, result.differ, result.contract = said
+    result.stats, result.refusal = report.stats(), report.refusal()
+    result.reasons += _judge(matrix, row, result)
     if result.differ['states'] != asked.states:
-        yield f'only {result.differ["states"]} of {asked.states} states'
+        result.reasons.append(f'only {result.differ["states"]} of {asked.states} states')
 
 
 def run(matrix, cell, programs, asked, place):
@@ -159,22 +199,7 @@ def run(matrix, cell, programs, asked, place):
     result = Result(*cell)
     start = time.monotonic()
     try:
-        cpu, row = matrix.cpu(cell.cpu), matrix.kernel(cell.kernel.partition('=')[0])
-        place = Path(place)
-        place.mkdir(parents=True, exist_ok=True)
-        kernel = kernels.get(matrix, cell.kernel)
-        result.package, result.version = kernel.package, kernel.version
-        result.expected = _expected(matrix, row, cell, programs.preset(kernel.preset))
-        hook = matrix.hook(cell.hook) if cell.hook else None
-        if hook:
-            hook = guest.Hook(module.get(matrix, kernel), hook.parameters)
-        with held(place):
-            start = time.monotonic()
-            report, said = _drive(kernel, cpu, hook, programs, asked, place)
-        result.boot, result.seconds = report.boot, report.seconds
-        result.profile, result.differ, result.contract = said
-        result.stats = report.stats()
-        result.reasons += _judge(matrix, row, cell, asked, report, result)
+        _run(matrix, cell, programs, asked, Path(place), result)
     except EXPECTED as error:
         result.reasons.append(one_line(error))
     if not result.seconds:

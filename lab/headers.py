@@ -34,7 +34,7 @@ class Headers:
     needs: tuple = ()       # packages of that suite that the headers' programs need
 
 
-def _own_key(version):
+def own_key(version):
     return hashlib.sha256(version.encode() + b'\0' + build.CONFIG.read_bytes()).hexdigest()[:12]
 
 
@@ -51,7 +51,7 @@ def _keep(tree, made):
 
 def _own(matrix, kernel):
     """Patches change nothing that a module sees, so that one is enough for all own kernels."""
-    path = cache.place() / 'headers' / f'own-{_own_key(kernel.version)}'
+    path = cache.place() / 'headers' / f'own-{own_key(kernel.version)}'
 
     def fill(made):
         _keep(build.prepared(matrix, kernel.version, kernel.suite), made)
@@ -61,7 +61,7 @@ def _own(matrix, kernel):
     return Headers(path, path, 'gcc', None)
 
 
-def _depends(deb):
+def depends(deb):
     """What a package needs, without versions; of a choice, the first."""
     done = process.ask(['dpkg-deb', '-f', deb, 'Depends'])
     if done.returncode:
@@ -69,7 +69,7 @@ def _depends(deb):
     return re.findall(r'(?:^|, )([a-z0-9][a-z0-9.+-]+)', done.stdout)
 
 
-def _compiler(needs, name):
+def compiler(needs, name):
     """"gcc-12" of what headers need: linux-compiler-gcc-12-x86, or a gcc-12 for that machine."""
     for need in needs:
         found = re.search(r'\bgcc-\d+', need)
@@ -89,11 +89,11 @@ def _fetch(kernel, name, path, made):
     """Unpacks headers as they will lie in `path`: their own paths are absolute."""
     suite = debian.Suite(kernel.suite)
     deb = suite.download(name, kernel.version, made)
-    needs = _depends(deb)
+    needs = depends(deb)
     others = [_one(needs, pattern, name) for pattern in
               (r'linux-headers-.*-common', r'linux-kbuild-.*')]
     debs = [deb] + [suite.download(other, kernel.version, made) for other in others]
-    kbuild_needs = _depends(debs[2])
+    kbuild_needs = depends(debs[2])
     for one in debs:
         done = process.ask(['dpkg-deb', '-x', one, made])
         if done.returncode:
@@ -104,7 +104,7 @@ def _fetch(kernel, name, path, made):
             file.write_text(file.read_text(encoding='utf-8').replace('/usr/src/',
                                                                      f'{path}/usr/src/'),
                             encoding='utf-8')
-    return {'package': name, 'version': kernel.version, 'compiler': _compiler(needs, name),
+    return {'package': name, 'version': kernel.version, 'compiler': compiler(needs, name),
             'needs': kbuild_needs}
 
 

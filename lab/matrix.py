@@ -12,7 +12,7 @@ from lab.errors import LabError, Unknown
 
 TREE = Path(__file__).resolve().parent.parent
 FILE = TREE / 'lab' / 'kernels.toml'
-CLAUSE = re.compile(r'[GSCX]\d+')
+CLAUSE = re.compile(r'[GSCXH]\d+')
 NAME = re.compile(r'[a-z0-9][a-z0-9.+~_-]*')
 TAKES = ('newest', 'oldest', 'all')
 
@@ -58,6 +58,7 @@ class Hook:
     parameters: str
     set: int                         # what of it changes a KVM_SET_XSAVE
     get: int                         # and a KVM_GET_XSAVE
+    breaks: tuple = ()               # clauses of docs/contract.md that no KVM keeps with it
 
 
 class Cell(NamedTuple):
@@ -208,7 +209,8 @@ def _cpu(where, name, raw):
 
 def _hook(where, name, raw):
     table = _Table(f'{where}: hook.{name}', raw)
-    hook = Hook(name, table.take('parameters', str), table.mask('set'), table.mask('get'))
+    hook = Hook(name, table.take('parameters', str), table.mask('set'), table.mask('get'),
+                table.clauses('breaks'))
     table.done()
     return hook
 

@@ -3,8 +3,8 @@
 
 Nothing is installed, no package's script is run and no root is needed: apt fetches the
 compiler with all that it needs, dpkg-deb unpacks it, and a build runs there in a
-namespace of its own, with this machine's /dev and the directories that it is given, by
-their usual names.
+namespace of its own, with this machine's /dev and /proc (objtool reads its limits
+there) and the directories that it is given, by their usual names.
 """
 
 import hashlib
@@ -18,7 +18,9 @@ TOOLS = ('base-files', 'bash', 'coreutils', 'dash', 'diffutils', 'findutils', 'g
 ENTER = '''
 root=$1
 shift
-mount --rbind /dev "$root/dev"
+for own in /dev /proc; do
+	mount --rbind "$own" "$root$own"
+done
 while [ "$1" != -- ]; do
 	mount --bind "$1" "$root$1"
 	shift
@@ -58,7 +60,7 @@ def root(suite, compiler, needs):
             left.rmdir() if left.is_dir() else left.unlink(missing_ok=True)
         debs.rmdir()
         _links(made)
-        for name in ('dev', 'tmp'):
+        for name in ('dev', 'proc', 'tmp'):
             (made / name).mkdir(exist_ok=True)
         return {'suite': suite, 'compiler': compiler, 'packages': names}
 
