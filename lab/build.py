@@ -42,7 +42,7 @@ def patch_files(row):
     return files + series
 
 
-def _text(patch):
+def code(patch):
     """What a patch does to the tree; that has no documentation."""
     parts = re.split(r'^(?=diff --git )', patch.read_text(encoding='utf-8'), flags=re.M)
     return ''.join(part for part in parts if not part.startswith('diff --git a/Documentation/'))
@@ -99,7 +99,7 @@ def _keep_pristine(tree, text):
 
 
 def _apply(tree, patch, log):
-    text = _text(patch)
+    text = code(patch)
     if '\n@@ ' not in text:
         return True  # of documentation alone
     _keep_pristine(tree, text)
