@@ -3,7 +3,6 @@
 
 #include "compat.h"
 #include "vcpu.h"
-#include "core/shown.h"
 
 #include <linux/mutex.h>
 #include <linux/printk.h>
@@ -12,7 +11,7 @@
 
 /* The functions are what they are taken for, or this does not compile. */
 #ifdef XF_HAS_GUEST_FPSTATE
-typedef int set_fn(struct fpu_guest *gfpu, const void *buf, u64 xcr0, u32 *vpkru);
+typedef int set_fn(struct fpu_guest *gfpu, const void *buf, u64 xcr0, u32 *pkru);
 /* 18164f66e6c5 (6.6, 6.1.60) gave it the mask of what to copy. */
 typedef void get_fn(struct fpu_guest *gfpu, void *buf, unsigned int size, u64 xfeatures, u32 pkru);
 typedef void old_get_fn(struct fpu_guest *gfpu, void *buf, unsigned int size, u32 pkru);
@@ -21,18 +20,18 @@ typedef void old_get_fn(struct fpu_guest *gfpu, void *buf, unsigned int size, u3
 #define GET_PKRU (GET_IS(get_fn) ? 4 : 3)
 
 static_assert(__same_type(fpu_copy_uabi_to_guest_fpstate, set_fn),
-	      "xferry does not know this kernel's fpu_copy_uabi_to_guest_fpstate");
+	      "xferry knows another fpu_copy_uabi_to_guest_fpstate");
 static_assert(GET_IS(get_fn) || GET_IS(old_get_fn),
-	      "xferry does not know this kernel's fpu_copy_guest_fpstate_to_uabi");
+	      "xferry knows another fpu_copy_guest_fpstate_to_uabi");
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.guest_fpu, struct fpu_guest),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: guest_fpu");
+	      "xferry knows another struct kvm_vcpu_arch: guest_fpu");
 #endif
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.pkru, u32),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: pkru");
+	      "xferry knows another struct kvm_vcpu_arch: pkru");
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.cpuid_entries, struct kvm_cpuid_entry2 *),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: cpuid_entries");
+	      "xferry knows another struct kvm_vcpu_arch: cpuid_entries");
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.cpuid_nent, int),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: cpuid_nent");
+	      "xferry knows another struct kvm_vcpu_arch: cpuid_nent");
 
 /* Bits of a mutex' owner that are no part of the pointer (kernel/locking/mutex.h). */
 #define MUTEX_FLAG_BITS 7UL
@@ -146,15 +145,16 @@ static void note_leaf(struct xf_shown *shown, const struct kvm_cpuid_entry2 *ent
 }
 
 /* The entries cannot change: who sets them needs the vCPU's mutex, which the caller holds. */
-bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_guest *out)
+bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_shown *out)
 {
-	struct xf_shown shown = {};
+	const struct kvm_cpuid_entry2 *entries = vcpu->arch.cpuid_entries;
 
 	if (vcpu->arch.cpuid_nent <= 0)
 		return false;
+	out->seen = 0;
 	for (int i = 0; i < vcpu->arch.cpuid_nent; i++)
-		note_leaf(&shown, &vcpu->arch.cpuid_entries[i]);
-	*out = xf_shown_guest(&shown);
+		if (xf_shown_keeps(entries[i].function))
+			note_leaf(out, &entries[i]);
 	return true;
 }
 
