@@ -21,6 +21,8 @@ static void print_target(const struct xf_host *target)
 	printf(";\n          %s", set[target->kvm.set]);
 	if (target->kvm.hook_pkru)
 		fputs(", and it drops PKRU that it cannot hold", stdout);
+	if (target->kvm.hook_set)
+		fputs(",\n          once the xferry module has taken out what was not", stdout);
 	putchar('\n');
 }
 

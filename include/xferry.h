@@ -126,6 +126,7 @@ struct xf_host {
 	const char *kernel; /* "6.1.0-48-amd64", or NULL */
 	const char *cpu;    /* model name of its CPU, or NULL */
 	const char *qemu;   /* version of its QEMU, "7.2", or NULL */
+	const char *module; /* the xferry module's parameters, "mode=observe …", or NULL */
 	struct xf_kvm kvm;
 	bool cpu_assumed; /* a preset: what the CPU has is a guess, no evidence */
 	bool has_layout;
