@@ -13,6 +13,7 @@ from lab.story_qcow2 import drive
 from lab.story_record import Record, module_short, note
 
 SNAPSHOT = 's0'
+FORCED = 'x-force-features=on'
 
 
 @dataclasses.dataclass
@@ -122,6 +123,14 @@ class Traveller:
         record.loaded, record.exposed = verdict.xstate_bv, verdict.exposed
         record.findings, record.outcome = verdict.codes, verdict.outcome
         record.predicted = verdict.consequence
+        record.cpuid = self._shown_there(record)
+
+    def _shown_there(self, record):
+        """QEMU leaves out of CPUID what the host's KVM lacks, and only warns, unless it is told."""
+        if FORCED in record.guest_there:
+            return record.exposed
+        held = self.hosts.profiles[record.target]['supported']
+        return f'{int(record.exposed, 16) & int(held, 16):#x}'
 
     # -- hops --
 

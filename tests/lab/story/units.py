@@ -283,7 +283,7 @@ class Judgement(unittest.TestCase):
         """Of a journey whose one load was like this."""
         record = Record('a', 'n', 1, '7.2', 'x', values.pop('target', 'y'), 'migrate', 'qemu64',
                         'qemu64', None,
-                        **{'saved': '0x207', 'loaded': '0x3', 'exposed': '0x3',
+                        **{'saved': '0x207', 'loaded': '0x3', 'exposed': '0x3', 'cpuid': '0x3',
                            'outcome': 'accepted', 'predicted': 'intact', 'seen': 'intact',
                            **values})
         journey = story_plan.Journey('a', 'n', 'qemu64', 'x', (story_plan.Hop('y'),), shows)
