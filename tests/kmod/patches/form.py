@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-PATCHES = pathlib.Path(sys.argv[1]) / 'kmod' / 'patches'
+PATCHES = pathlib.Path(sys.argv[1]).resolve() / 'kmod' / 'patches'
 CODE = 'arch/x86/kvm/x86.c'
 WIDTH = 75      # of a message, as checkpatch has it
 
@@ -44,7 +44,7 @@ def check_message(path, message):
 def check_whole(path):
     """Every hunk has as many lines as it says."""
     done = subprocess.run(['git', 'apply', '--numstat', path], capture_output=True, text=True,
-                          check=False)
+                          check=False, cwd='/')  # inside a tree git looks at that alone
     if done.returncode or not done.stdout:
         complain(path, done.stderr.strip() or 'changes nothing')
 
