@@ -111,6 +111,9 @@ static void print_remedies(const struct xf_finding *finding, const struct reques
 	if (remedies & XF_REMEDY_KERNEL)
 		puts("          - run a newer kernel on the target: one that accepts what the host "
 		     "can\n            hold (6.6, 6.1.60 or later)");
+	if (remedies & XF_REMEDY_MODULE)
+		puts("          - for all guests of the target: load the xferry module there, in "
+		     "trim mode\n            (xferry-kmod(4))");
 	if (remedies & XF_REMEDY_EVIDENCE)
 		printf("          - %s\n", evidence_remedy(request, report));
 	if (remedies & XF_REMEDY_PROFILE)

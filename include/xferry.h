@@ -254,6 +254,7 @@ enum xf_remedy {
 	XF_REMEDY_EVIDENCE = 16,  /* say what the guest was shown */
 	XF_REMEDY_HIDE = 32,	  /* for the next boot: do not show the feature to the guest */
 	XF_REMEDY_PROFILE = 64,	  /* say what the target's KVM does */
+	XF_REMEDY_MODULE = 128,	  /* the xferry module there, in trim mode */
 };
 
 /* A kind of finding: one row of one table. */
