@@ -18,6 +18,7 @@ from lab.matrix import TREE
 
 CONFIG = TREE / 'lab' / 'config'
 PATCHES = TREE / 'lab' / 'patches'
+SERIES = TREE / 'kmod' / 'patches'
 PROGRAMS = ('bash', 'bc', 'bison', 'dpkg-deb', 'flex', 'gcc', 'ld', 'make', 'patch', 'strip', 'tar',
             'xz')
 # Left out of the tree: what this configuration compiles nothing of.
@@ -30,12 +31,21 @@ UNUSED = [f'*/{part}/*.[chS]' for part in
 
 
 def patch_files(row):
-    """The patches of a kernel, in the order of the matrix."""
+    """The patches of a kernel: those of the lab in the order of the matrix, then a series."""
     files = [PATCHES / f'{name}.patch' for name in row.patches]
     for file in files:
         if not file.is_file():
             raise LabError(f'kernel {row.name}: no {file}')
-    return files
+    series = sorted((SERIES / row.carries).glob('*.patch')) if row.carries else []
+    if row.carries and not series:
+        raise LabError(f'kernel {row.name}: no patches in {SERIES / row.carries}')
+    return files + series
+
+
+def code(patch):
+    """What a patch does to the tree; that has no documentation."""
+    parts = re.split(r'^(?=diff --git )', patch.read_text(encoding='utf-8'), flags=re.M)
+    return ''.join(part for part in parts if not part.startswith('diff --git a/Documentation/'))
 
 
 def key(row, version):
@@ -77,15 +87,23 @@ def _restore(tree):
             shutil.copyfile(file, target)
 
 
-def _keep_pristine(tree, patch):
+def _keep_pristine(tree, text):
     """Puts aside what a patch will touch, unless that has been done; whole or not at all."""
-    for name in re.findall(r'^\+\+\+ b/(\S+)', patch.read_text(encoding='utf-8'), re.M):
+    for name in re.findall(r'^\+\+\+ b/(\S+)', text, re.M):
         kept = tree / '.pristine' / name
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             part = tree / '.pristine-part'
             shutil.copyfile(tree / name, part)
             part.rename(kept)
+
+
+def _apply(tree, patch, log):
+    text = code(patch)
+    if '\n@@ ' not in text:
+        return True  # of documentation alone
+    _keep_pristine(tree, text)
+    return _run(['patch', '-d', tree, '-p1', '--forward'], log, given=text.encode())
 
 
 def _configure(tree, log):
@@ -143,8 +161,7 @@ def kernel(matrix, row, version, suite, made):
     tree = _unpack(matrix, version, suite, log)
     _restore(tree)
     for patch in patch_files(row):
-        _keep_pristine(tree, patch)
-        if not _run(['patch', '-d', tree, '-p1', '--forward', '-i', patch], log):
+        if not _apply(tree, patch, log):
             raise LabError(f'{patch}: does not apply to {matrix.source} {version} (see {log})')
     _configure(tree, log)
     _make_target(tree, 'vmlinux', f'kernel {row.name}', log)

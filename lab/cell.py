@@ -151,9 +151,8 @@ def _expected(matrix, row, cell, preset):
     """The behaviour of a kernel, on that CPU, with that module."""
     hook = matrix.hook(cell.hook) if cell.hook and not row.refuses else None
     changes = hook and (hook.set or hook.get)
-    return (preset | {'module': {'set': f'{hook.set:#x}', 'get': f'{hook.get:#x}'} if changes
-                      else None}
-            | matrix.cpu(cell.cpu).gives | row.on.get(cell.cpu, {}))
+    module = {'module': {'set': f'{hook.set:#x}', 'get': f'{hook.get:#x}'}} if changes else {}
+    return (preset | module | matrix.cpu(cell.cpu).gives | row.on.get(cell.cpu, {}))
 
 
 def _judge(matrix, row, result):

@@ -26,13 +26,14 @@ class Kernel:
     version: str        # of the package, or of the source
     suite: str
     preset: str         # the behaviour that is expected
+    words: str = ''     # for its command line
 
 
 def _kernel(name, row, path):
     info = json.loads((path / 'info.json').read_text(encoding='utf-8'))
     modules = tuple(path / 'modules' / f'{module}.ko' for module in info['modules'])
     return Kernel(name, path / 'kernel', modules, info['package'], info['version'],
-                  info['suite'], row.preset)
+                  info['suite'], row.preset, row.words)
 
 
 def make(path, what, fill, part=''):
@@ -54,9 +55,13 @@ def _make(path, what, fill, part):
         print(f'lab: made {what} in {time.monotonic() - start:.0f} s', file=sys.stderr)
 
 
-def _fetch(suite, version, packages, made):
+# What a Debian kernel needs to see files of this machine.
+SHARES = ('virtio-pci', '9pnet-virtio', '9p')
+
+
+def _fetch(suite, version, packages, others, made):
     debs = [debian.Suite(suite).download(name, version, made) for name in packages]
-    modules = unpack.kernel(debs, made)
+    modules = unpack.kernel(debs, made, others)
     for deb in debs:
         deb.unlink()
     return {'package': packages[0], 'version': version, 'suite': suite, 'modules': modules}
@@ -70,12 +75,12 @@ def _own(matrix, row):
     return _kernel(row.name, row, path)
 
 
-def _debian(row, name, version, suite, packages):
+def _debian(row, name, version, suite, packages, shares):
     if isinstance(packages, str):
         raise LabError(f'kernel {name}: {packages}')
-    path = cache.place() / 'debian' / f'{packages[0]}_{version}'
+    path = cache.place() / ('debian-9p' if shares else 'debian') / f'{packages[0]}_{version}'
     make(path, f'kernel {name} ({packages[0]} {version})',
-         lambda made: _fetch(suite, version, packages, made))
+         lambda made: _fetch(suite, version, packages, SHARES if shares else (), made))
     return _kernel(name, row, path)
 
 
@@ -102,18 +107,21 @@ def _choose(row, name):
     return chosen[0]
 
 
-def _get(matrix, row, name):
+def _get(matrix, row, name, shares):
     if row.own:
         return _own(matrix, row)
-    return _debian(row, name, *_choose(row, name))
+    return _debian(row, name, *_choose(row, name), shares)
 
 
-def get(matrix, name):
-    """The kernel of that name; it is fetched or built when it is not there."""
+def get(matrix, name, shares=False):
+    """The kernel of that name; it is fetched or built when it is not there.
+
+    `shares`: with what it needs to mount a Machine's shares; our own always can.
+    """
     row = matrix.kernel(name.partition('=')[0])
     try:
-        return _get(matrix, row, name)
+        return _get(matrix, row, name, shares)
     except Gone:
         for suite in matrix.source_suites if row.own else row.suites:
             debian.Suite(suite).packages(renew=True)
-        return _get(matrix, row, name)
+        return _get(matrix, row, name, shares)

@@ -62,7 +62,7 @@ class Machine:
         self.command = [
             *qemu_command(cpu.qemu), '-accel', 'tcg,thread=multi', '-cpu', cpu.cpu, '-m',
             str(memory), *NO_DEVICES, '-kernel', str(kernel.image), '-initrd', str(initrd),
-            '-append', f'{KERNEL_WORDS} {words}'.strip(), '-serial', f'file:{self.console}']
+            '-append', ' '.join(filter(None, [KERNEL_WORDS, kernel.words, words])), '-serial', f'file:{self.console}']
         for serial in serials:
             self.command += ['-serial', serial]
         for tag, directory in shares:

@@ -23,6 +23,8 @@ class Row:
     name: str
     preset: str
     patches: tuple | None = None     # a kernel of our own
+    carries: str | None = None       # and a series of kmod/patches on top of them
+    words: str = ''                  # for its command line
     suites: tuple = ()               # else one of Debian's
     series: str | None = None
     since: str | None = None
@@ -171,6 +173,8 @@ class _Table:
 
 def _own_row(name, table):
     return Row(name, preset=table.take('preset', str), patches=table.words('patches'),
+               carries=table.take('carries', str, '') or None,
+               words=table.take('words', str, ''),
                on=table.take('on', dict, {}), refuses=table.take('refuses', str, '') or None)
 
 

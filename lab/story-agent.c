@@ -13,6 +13,9 @@
  *		has ended {"agent": STATUS}, 128 and the signal's number if it was
  *		killed
  *
+ * First it loads the kernel's modules that /lab/modules lists: a path a line, and behind
+ * a space the module's parameters.
+ *
  * The third serial port is the line to another host (story-wire.c). It is held open
  * here, raw; what an earlier program left unread there is thrown away before the next.
  *
@@ -30,6 +33,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -66,21 +70,46 @@ static void mount_or_die(const char *source, const char *target, const char *typ
 		die(target);
 }
 
-static void mount_all(void)
+static void mount_devices(void)
 {
 	mkdir("/dev", 0755);
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);
-	mkdir("/share", 0755);
-	mkdir(OUTSIDE, 0755);
 	mount_or_die("dev", "/dev", "devtmpfs", 0, NULL);
 	mount_or_die("proc", "/proc", "proc", 0, NULL);
 	mount_or_die("sysfs", "/sys", "sysfs", 0, NULL);
+}
+
+static void mount_outside(void)
+{
+	mkdir("/share", 0755);
+	mkdir(OUTSIDE, 0755);
 	/* Nothing changes outside while the story runs: what was read once is kept. */
 	mount_or_die("root", OUTSIDE, "9p", MS_RDONLY,
 		     "trans=virtio,version=9p2000.L,msize=262144,cache=loose");
 	mount_or_die("share", "/share", "9p", 0,
 		     "trans=virtio,version=9p2000.L,msize=262144,cache=none");
+}
+
+/* A host that lacks one of its modules is not the host that was asked for. */
+static void load_modules(void)
+{
+	FILE *file = fopen("/lab/modules", "re");
+	char line[1024];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		char *parameters = line;
+		const char *path = strsep(&parameters, " \n");
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (parameters)
+			parameters[strcspn(parameters, "\n")] = '\0';
+		if (fd < 0 || syscall(SYS_finit_module, fd, parameters ? parameters : "", 0))
+			die(path);
+		close(fd);
+	}
+	if (file)
+		fclose(file);
 }
 
 static void write_all(int fd, const char *data, size_t len)
@@ -293,7 +322,9 @@ static int relay(int port, struct child *child)
 
 int main(void)
 {
-	mount_all();
+	mount_devices();
+	load_modules();
+	mount_outside();
 	signal(SIGPIPE, SIG_IGN);
 
 	int port = open_port("/dev/ttyS1");

@@ -18,7 +18,8 @@ known values and looks at them for ever. Each row is one load of its saved state
 before each, with the profile that `xferry probe` made on that very host; what it foretold is what
 was seen, in every row, or `lab/story.py` fails.
 
-Hosts are named kernel/CPU, as in `lab/kernels.toml`; CPUs of QEMU 10's emulation serve where the
+Hosts are named kernel/CPU, or kernel/CPU+hook where the kernel module is loaded, as in
+`lab/kernels.toml`; CPUs of QEMU 10's emulation serve where the
 guest is shown XSAVE (QEMU 7.2's does not tell a host that its guest sets XCR0). The masks
 are XSTATE_BV: as the source's KVM gave it, and as the target's was given it where a repair came
 between. What is seen:
@@ -77,8 +78,8 @@ def refused(record):
 
 
 def found(record):
-    """What the guards said, on a live way."""
-    return ', '.join(record.get('guard', [])) or '–'
+    """What the guards said, on a live way, or the kernel modules."""
+    return ', '.join(record.get('guard', []) + record.get('module', [])) or '–'
 
 
 def same(records, make):
@@ -89,7 +90,7 @@ def same(records, make):
 
 def rows(records, qemus):
     """One row for each hop of each journey, one column for each QEMU."""
-    live = is_live(records)
+    finder = finders(records)
     hops = {}
     for record in records:
         hops.setdefault((record['journey'], record['hop']), {})[record['qemu']] = record
@@ -100,13 +101,16 @@ def rows(records, qemus):
             f'{first["source"]} → {first["target"]}'
         yield (journey if hop == 1 else '… and on', guest(first), way, same(made, masks),
                same(made, lambda record: record['outcome']), same(made, refused),
-               *([same(made, found)] if live else []),
+               *([same(made, found)] if finder else []),
                *(sight(by_qemu[qemu]) if qemu in by_qemu else '' for qemu in qemus))
 
 
-def is_live(records):
-    """Whether there were guards to say anything."""
-    return any(record['by'] == 'live' for record in records)
+def finders(records):
+    """Who had anything to say of a state, as the head of a column; None if there was nobody."""
+    if any(record['by'] == 'live' for record in records):
+        return 'guards found'
+    return 'module said' if any('+' in record[end] for record in records
+                                for end in ('source', 'target')) else None
 
 
 def markdown(titles, stories):
@@ -116,7 +120,7 @@ def markdown(titles, stories):
     out = [HEAD]
     for letter, records in stories.items():
         head = ['journey', 'guest shown', 'way', 'XSTATE_BV', 'xferry', 'KVM refused',
-                *(['guards found'] if is_live(records) else []),
+                *filter(None, [finders(records)]),
                 *(f'QEMU {qemu}' for qemu in qemus)]
         title, text = titles[letter]['title'], titles[letter]['text']
         out.append(f'## {letter}: {title}\n\n{textwrap.fill(text, 99)}\n\n')

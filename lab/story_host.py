@@ -26,6 +26,9 @@ AGENT, WIRE = LAB / 'story-agent.c', LAB / 'story-wire.c'
 LINK = '/dev/ttyS2'
 SEPARATOR, KILL = '\x1f', b'\x03'
 MEMORY = 640
+NOTICE = 'xferry: pid='     # a line of the kernel's log that tells of a state
+# The module says no more than ten of them in 5 s.
+NOTICE_SECONDS = 6
 BOOT_SECONDS = 60
 # For a program to end once it has been told or killed.
 PATIENCE = 15
@@ -42,11 +45,14 @@ def compile_static(source, place, *more):
     return path
 
 
-def make_initrd(place):
-    """The initramfs with nothing but the agent; its path."""
-    path = pathlib.Path(place, 'initrd')
+def make_initrd(agent, path, modules):
+    """The initramfs: the agent, and the modules it loads, as (path, parameters)."""
     archive = Archive()
-    archive.program('init', compile_static(AGENT, place))
+    archive.program('init', agent)
+    for module, _ in modules:
+        archive.file(f'lab/{module.name}', module.read_bytes())
+    archive.file('lab/modules', ''.join(f'/lab/{module.name} {parameters}\n'
+                                        for module, parameters in modules).encode())
     archive.write(path)
     return path
 
@@ -54,13 +60,19 @@ def make_initrd(place):
 class Host:
     """One booted host, until it is closed. Not for two threads at once."""
 
-    def __init__(self, name, kernel, cpu, initrd, place, share):
+    def __init__(self, name, kernel, cpu, agent, place, share, hook=None):
         self.name = name
+        self.hook = hook
         self.share = pathlib.Path(share)
+        self.loud_until = 0.0   # until then the module may have said enough for a while
         self._runs = 0
         self._ready = False
         self._paths = [pathlib.Path(place, f'{self.label}.{kind}') for kind in ('port', 'link')]
         self._sockets = []
+        modules = [(path, '') for path in kernel.modules]
+        if hook:
+            modules.append((hook.path, hook.parameters))
+        initrd = make_initrd(agent, pathlib.Path(place, f'{self.label}.initrd'), modules)
         # QEMU waits for us there: else the agent might speak before anyone listens.
         self._machine = Machine(
             kernel, cpu, initrd, pathlib.Path(place, f'{self.label}.console'), memory=MEMORY,
@@ -146,6 +158,19 @@ class Host:
         order = SEPARATOR.join([f'/:{root}' if root else '/', f'/share/{stderr}', *argv])
         self.write(order.encode() + b'\n')
         return Program(self, self.share / stderr)
+
+    def was_loud(self):
+        """A program has just made the module say so much that what follows may go unsaid."""
+        self.loud_until = time.monotonic() + NOTICE_SECONDS
+
+    def module_said(self):
+        """What the kernel module has logged since it was asked last, a dict of words a line."""
+        if not self.hook:
+            return []
+        time.sleep(max(0.0, self.loud_until - time.monotonic()))
+        said = self.output(['dmesg', '--read-clear'])
+        return [dict(word.split('=', 1) for word in line.split() if '=' in word)
+                for line in said.splitlines() if NOTICE in line]
 
     def output(self, argv, timeout=30):
         """What a program prints that reads nothing; an error if it does not end well."""

@@ -4,12 +4,12 @@
 import contextlib
 import threading
 
-from lab import kernels, story_profile
-from lab.story_host import WIRE, Host, QmpError, compile_static, make_initrd
+from lab import guest, kernels, module, story_profile
+from lab.story_host import AGENT, WIRE, Host, QmpError, compile_static
 
 
 class Hosts:
-    """The hosts by name, KERNEL/CPU, in one directory. One user at a time each."""
+    """The hosts by name, KERNEL/CPU or KERNEL/CPU+HOOK, in one directory. One user at a time each."""
 
     def __init__(self, place, table, xferry):
         self.place = place
@@ -18,7 +18,7 @@ class Hosts:
         self.profiles = {}
         self._table = table
         self._xferry = xferry
-        self._initrd = make_initrd(place)
+        self._agent = compile_static(AGENT, place)
         compile_static(WIRE, self.share)
         self._lock = threading.Lock()
         self._hosts = {}
@@ -40,12 +40,18 @@ class Hosts:
         """Begins to boot a host, unless that has been done."""
         with self._lock:
             if name not in self._hosts:
-                kernel, _, cpu = name.partition('/')
+                self._hosts[name] = self._boot(name)
                 self._locks[name] = threading.Lock()
-                self._hosts[name] = Host(name, kernels.get(self._table, kernel),
-                                         self._table.cpu(cpu), self._initrd, self.place,
-                                         self.share)
             return self._hosts[name]
+
+    def _boot(self, name):
+        cell, = self._table.cell(name)
+        kernel, hook = kernels.get(self._table, cell.kernel, shares=True), None
+        if cell.hook:
+            hook = guest.Hook(module.get(self._table, kernel),
+                              self._table.hook(cell.hook).parameters)
+        return Host(name, kernel, self._table.cpu(cell.cpu), self._agent, self.place, self.share,
+                    hook)
 
     @contextlib.contextmanager
     def use(self, name):

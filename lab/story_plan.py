@@ -100,12 +100,11 @@ def _hop(where, table):
 
 
 def _check_host(where, name, matrix):
-    kernel, slash, cpu = name.partition('/')
-    if not slash:
-        raise _wrong(where, f'"{name}": expected KERNEL/CPU')
-    matrix.cpu(cpu)
-    if not matrix.kernel(kernel).own:
-        raise _wrong(where, f'"{name}": a host is made of a kernel of the lab\'s own')
+    if '/' not in name:
+        raise _wrong(where, f'"{name}": expected KERNEL/CPU or KERNEL/CPU+HOOK')
+    cell, = matrix.cell(name)
+    if matrix.kernel(cell.kernel).take == 'all':
+        raise _wrong(where, f'"{name}": a host is made of one kernel, and that is many')
 
 
 def _live(where, journey):

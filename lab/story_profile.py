@@ -15,6 +15,7 @@ def probe(host, xferry):
     except OSError as error:
         raise LabError(f'{error.filename}: {error.strerror}; hosts are probed with it') from error
     said = host.output([f'/mnt/{copy.name}', 'probe', '--json'])
+    host.was_loud()
     try:
         return json.loads(said)
     except ValueError:

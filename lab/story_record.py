@@ -21,6 +21,7 @@ class Record:
     loaded: str = ''            # and as the target was given it
     xcr0: str = ''
     exposed: str = ''
+    cpuid: str = ''             # of that, what QEMU shows the guest at the target
     findings: list = dataclasses.field(default_factory=list)
     outcome: str = ''           # as xferry tells it, of what was loaded
     predicted: str = ''         # intact, lost, exit, keeps, stays
@@ -30,6 +31,7 @@ class Record:
     console: str = ''
     kvm: list = dataclasses.field(default_factory=list)
     said: str = ''
+    module: list = dataclasses.field(default_factory=list)  # what the kernel modules logged
     # Of a live migration only.
     left: str = ''              # what the source's QEMU made of it
     behind: str = ''            # all that the guest saw at the source
@@ -48,7 +50,20 @@ class Record:
         if int(self.saved, 16) & int(self.exposed, 16) & ~int(self.loaded, 16):
             found.append(f'a repair dropped what the guest was shown: {self.saved} became '
                          f'{self.loaded}')
-        return found + self.wrong
+        return found + self.wrong + self.module_wrong()
+
+    def module_wrong(self):
+        """What a kernel module should not have done, or not have said."""
+        found = []
+        for line in self.module:
+            shown = self.cpuid if line.startswith('target') else self.exposed
+            if int(line.rpartition(' dropped ')[2], 16) & int(shown, 16):
+                found.append(f'the module dropped what the guest was shown: {line}')
+        told = bool([line for line in self.module if line.startswith('target')])
+        if '+' in self.target and told != bool(int(self.loaded, 16) & ~int(self.cpuid, 16)):
+            found.append('the module at the target said '
+                         f'{"what was not to be said" if told else "nothing"}')
+        return found
 
 
 def note(record, loaded):
@@ -57,6 +72,12 @@ def note(record, loaded):
     if loaded.sight:
         record.lost, record.new_cpu = loaded.sight.lost, loaded.sight.new_cpu
         record.console = loaded.sight.short()
+
+
+def module_short(end, lines):
+    """What a module said, each once: "target set 0x207 dropped 0x204"."""
+    return list(dict.fromkeys(f'{end} {line["direction"]} {line["xstate_bv"]} '
+                              f'dropped {line["dropped"]}' for line in lines))
 
 
 def last_words(said):

@@ -10,9 +10,10 @@ from lab.errors import LabError
 from lab.story_guest import Guest
 from lab.story_live import expect_intact
 from lab.story_qcow2 import drive
-from lab.story_record import Record, note
+from lab.story_record import Record, module_short, note
 
 SNAPSHOT = 's0'
+FORCED = 'x-force-features=on'
 
 
 @dataclasses.dataclass
@@ -20,6 +21,7 @@ class State:
     """A saved guest, in the share: a stream, or an image with a snapshot."""
     name: str
     image: str | None = None
+    module: list = dataclasses.field(default_factory=list)  # what the module said when it was saved
 
 
 @dataclasses.dataclass
@@ -67,12 +69,15 @@ class Traveller:
         if journey.by == 'savevm':
             state.image = story_qcow2.new_image(self.share / f'{state.name}.qcow2')
         use, rom, args = self._start(journey, state.image)
-        with use as host, Guest(host, self.build, journey.guest, rom, args) as guest:
-            expect_intact(host, guest.start())
-            if state.image:
-                save_snapshot(guest)
-            else:
-                story_guest.migrate_away(guest, state.name)
+        with use as host:
+            host.module_said()
+            with Guest(host, self.build, journey.guest, rom, args) as guest:
+                expect_intact(host, guest.start())
+                if state.image:
+                    save_snapshot(guest)
+                else:
+                    story_guest.migrate_away(guest, state.name)
+            state.module = module_short('source', host.module_said())
         if state.image:
             self._extract(state)
         return state
@@ -87,6 +92,7 @@ class Traveller:
         """Fills in what the source wrote."""
         vcpu = self.xferry.vcpu(self.share / state.name)
         record.saved, record.xcr0 = vcpu['xstate_bv'], vcpu['xcr0']
+        record.module = list(state.module)
 
     def _repair(self, hop, state, guest):
         """The state as the target is given it."""
@@ -117,6 +123,14 @@ class Traveller:
         record.loaded, record.exposed = verdict.xstate_bv, verdict.exposed
         record.findings, record.outcome = verdict.codes, verdict.outcome
         record.predicted = verdict.consequence
+        record.cpuid = self._shown_there(record)
+
+    def _shown_there(self, record):
+        """QEMU leaves out of CPUID what the host's KVM lacks, and only warns, unless it is told."""
+        if FORCED in record.guest_there:
+            return record.exposed
+        held = self.hosts.profiles[record.target]['supported']
+        return f'{int(record.exposed, 16) & int(held, 16):#x}'
 
     # -- hops --
 
@@ -159,12 +173,14 @@ class Traveller:
 
         rom = payload.build(payload.SETS_PKE if journey.pke else 0)
         with self.hosts.use(hop.to) as host:
+            host.module_said()
             if state.image:
                 loaded = story_guest.load_snapshot(host, self.build, record.guest_there, rom,
                                                    drive(state.image), SNAPSHOT)
             else:
                 loaded = story_guest.load_stream(host, self.build, record.guest_there, rom,
                                                  state.name, leave)
+            record.module += module_short('target', host.module_said())
         note(record, loaded)
         return next_state if (self.share / next_state.name).exists() else None
 

@@ -114,10 +114,13 @@ def _in_order(name, found, order):
     order.append(name)
 
 
-def kernel(debs, made):
-    """Writes `made`/kernel and `made`/modules/*.ko; the modules' names in the order to load."""
+def kernel(debs, made, others=()):
+    """Writes `made`/kernel and `made`/modules/*.ko; the modules' names in the order to load.
+
+    `others` are modules that are wanted besides KVM; one that is in no package is built in.
+    """
     found = {}
-    wanted = set(USUAL)
+    wanted = {*USUAL, *others}
     image = _read(debs, wanted, found)
     if image is None:
         raise LabError(f'{debs[0].name}: there is no vmlinuz in it')
@@ -130,7 +133,9 @@ def kernel(debs, made):
         if not missing <= set(found):
             raise LabError(f'{debs[-1].name}: there is no module {min(missing - set(found))}')
     order = []
-    _in_order(ROOT, found, order)
+    for root in (*others, ROOT):
+        if root in found:
+            _in_order(root, found, order)
     (made / 'kernel').write_bytes(_uncompressed(image))
     (made / 'modules').mkdir()
     for name in order:

@@ -6,6 +6,7 @@ usage: data.py SOURCE
 """
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
@@ -265,7 +266,21 @@ class Cache(Place):
                 for name in ('fixed', 'leaky', 'strict') for version in ('1', '2')}
         self.assertEqual(len(keys), 6)
 
+    def test_series_changes_code_alone(self):
+        row = matrix.load().kernel('patched')
+        texts = [build.code(patch) for patch in build.patch_files(row)]
+        files = [re.findall(r'^\+\+\+ b/(\S+)', text, re.M) for text in texts]
+        self.assertEqual(files, [[], ['arch/x86/kvm/x86.c']])
+        off = dataclasses.replace(row, words='')
+        self.assertEqual(build.key(row, '1'), build.key(off, '1'))
+        self.assertNotEqual(build.key(row, '1'),
+                            build.key(dataclasses.replace(row, carries=None), '1'))
+
     def test_patch_that_is_not_there(self):
+        row = matrix.Row('odd', preset='debian-12', patches=(), carries='nosuch')
+        with self.assertRaises(LabError) as caught:
+            build.patch_files(row)
+        self.assertIn('no patches in', str(caught.exception))
         row = matrix.Row('odd', preset='debian-12', patches=('nosuch',))
         with self.assertRaises(LabError) as caught:
             build.key(row, '1')

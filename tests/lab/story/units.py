@@ -166,7 +166,7 @@ class Plans(Place):
 
     def test_ours(self):
         journeys = story_plan.load(matrix.load())
-        self.assertEqual(sorted({journey.story for journey in journeys}), list('abcdefg'))
+        self.assertEqual(sorted({journey.story for journey in journeys}), list('abcdefgh'))
         for story in 'ab':
             shown = {journey.shows for journey in journeys if journey.story == story}
             self.assertEqual(shown, {'accepted', 'refused'})
@@ -185,7 +185,8 @@ class Plans(Place):
                 ('to =', 'tu =', '"to" is missing'),
                 ('leaky/pku', 'leaky', 'expected KERNEL/CPU'),
                 ('leaky/pku', 'nosuch/pku', 'unknown kernel "nosuch"'),
-                ('leaky/pku', 'debian-6.1/pku', 'a kernel of the lab\'s own'),
+                ('leaky/pku', 'every-6.1/pku', 'a host is made of one kernel'),
+                ('strict/pku', 'strict/pku+nosuch', 'unknown hook "nosuch"'),
                 ('strict/pku', 'strict/nosuch', 'unknown CPU "nosuch"'),
                 ('"refused"', '"maybe"', '"shows": expected one of'),
                 ('shows', 'by = "foot"\nshows', '"by": expected one of'),
@@ -280,8 +281,9 @@ class Judgement(unittest.TestCase):
 
     def complaints(self, shows='accepted', **values):
         """Of a journey whose one load was like this."""
-        record = Record('a', 'n', 1, '7.2', 'x', 'y', 'migrate', 'qemu64', 'qemu64', None,
-                        **{'saved': '0x207', 'loaded': '0x3', 'exposed': '0x3',
+        record = Record('a', 'n', 1, '7.2', 'x', values.pop('target', 'y'), 'migrate', 'qemu64',
+                        'qemu64', None,
+                        **{'saved': '0x207', 'loaded': '0x3', 'exposed': '0x3', 'cpuid': '0x3',
                            'outcome': 'accepted', 'predicted': 'intact', 'seen': 'intact',
                            **values})
         journey = story_plan.Journey('a', 'n', 'qemu64', 'x', (story_plan.Hop('y'),), shows)
@@ -296,6 +298,9 @@ class Judgement(unittest.TestCase):
         self.assertEqual(self.complaints(predicted='keeps', seen='keeps', shows='keeps'), [])
         self.assertEqual(self.complaints(predicted='stays', seen='stays', shows='stays',
                                          outcome='refused'), [])
+        self.assertEqual(self.complaints(target='y+trim', loaded='0x207',
+                                         module=['target set 0x207 dropped 0x204']), [])
+        self.assertEqual(self.complaints(target='y+trim'), [])
 
     def test_wrong(self):
         for values, said in (
@@ -310,6 +315,11 @@ class Judgement(unittest.TestCase):
                 ({'predicted': 'stays', 'outcome': 'refused', 'kvm': ['KVM_SET_XSAVE: EINVAL']},
                  'xferry says refused, KVM refused KVM_SET'),
                 ({'wrong': ['the guard was silent']}, 'the guard was silent'),
+                ({'module': ['target set 0x207 dropped 0x206']},
+                 'the module dropped what the guest was shown: target set 0x207'),
+                ({'target': 'y+trim', 'loaded': '0x207'}, 'the module at the target said nothing'),
+                ({'target': 'y+trim', 'module': ['target set 0x207 dropped 0x0']},
+                 'the module at the target said what was not to be said'),
                 ({'shows': 'stays'}, 'is there to show "stays"'),
                 ({'shows': 'refused'}, 'is there to show "refused"'),
                 ({'shows': 'keeps'}, 'is there to show "keeps"')):

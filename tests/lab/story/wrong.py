@@ -20,9 +20,8 @@ XFERRY = pathlib.Path(os.environ['XFERRY'])
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE))
 
-from lab import kernels, matrix, payload, story_guest, story_host  # noqa: E402
+from lab import guest, kernels, matrix, payload, story_guest, story_host  # noqa: E402
 from lab.errors import LabError  # noqa: E402
-from lab.initramfs import Archive  # noqa: E402
 from lab.story_host import Host  # noqa: E402
 
 # An xferry that takes every host for one that accepts what it can hold.
@@ -85,11 +84,11 @@ class Hosts(Place):
         self.table = matrix.load()
         (self.place / 'share').mkdir()
 
-    def host(self, initrd=None):
+    def host(self, agent=None, hook=None):
         """A host that is started and ends with the test."""
-        initrd = initrd or story_host.make_initrd(self.place)
-        host = Host('fixed/pku', kernels.get(self.table, 'fixed'), self.table.cpu('pku'), initrd,
-                    self.place, self.place / 'share')
+        agent = agent or story_host.compile_static(story_host.AGENT, self.place)
+        host = Host('fixed/pku', kernels.get(self.table, 'fixed'), self.table.cpu('pku'), agent,
+                    self.place, self.place / 'share', hook)
         self.addCleanup(host.close)
         return host
 
@@ -103,20 +102,23 @@ class Hosts(Place):
         return text
 
     def test_no_first_program(self):
-        archive = Archive()
-        archive.write(self.place / 'empty')
+        (self.place / 'empty').write_bytes(b'')
         text = self.said(self.host(self.place / 'empty').wait_ready)
         self.assertIn('it went down', text)
         self.assertIn('the kernel panicked: ', text)
 
+    def test_module_does_not_load(self):
+        (self.place / 'xferry.ko').write_bytes(b'no module')
+        hook = guest.Hook(self.place / 'xferry.ko', 'mode=trim')
+        text = self.said(self.host(hook=hook).wait_ready)
+        self.assertIn('it went down', text)
+        self.assertIn('story-agent: /lab/xferry.ko: Exec format error', text)
+
     def test_first_program_hangs(self):
-        archive = Archive()
         source = self.place / 'hang.c'
         source.write_text('int main(void) { for (;;) ; }\n', encoding='ascii')
         subprocess.run(['gcc', '-static', '-o', str(self.place / 'hang'), str(source)], check=True)
-        archive.program('init', self.place / 'hang')
-        archive.write(self.place / 'hangs')
-        host = self.host(self.place / 'hangs')
+        host = self.host(self.place / 'hang')
         with mock.patch.object(story_host, 'BOOT_SECONDS', 4):
             self.assertIn('not up after 4 s', self.said(host.wait_ready))
 
