@@ -26,13 +26,14 @@ class Kernel:
     version: str        # of the package, or of the source
     suite: str
     preset: str         # the behaviour that is expected
+    memory: int         # MiB
 
 
 def _kernel(name, row, path):
     info = json.loads((path / 'info.json').read_text(encoding='utf-8'))
     modules = tuple(path / 'modules' / f'{module}.ko' for module in info['modules'])
     return Kernel(name, path / 'kernel', modules, info['package'], info['version'],
-                  info['suite'], row.preset)
+                  info['suite'], row.preset, row.memory)
 
 
 def _make(path, what, fill):

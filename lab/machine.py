@@ -21,7 +21,6 @@ from lab import process
 from lab.errors import LabError
 from lab.matrix import TREE
 
-MEMORY = 384  # MiB
 SHOWN = 5     # lines of a console in an error
 # panic=-1 restarts at once, which -no-reboot turns into the end. nokaslr: one thing
 # less that differs between two runs. The rest makes boots short: no waiting for
@@ -56,12 +55,12 @@ class Machine:
     for ttyS1 and on. shares: (tag, directory) by 9p, for reading only.
     """
 
-    def __init__(self, kernel, cpu, initrd, console, words='', memory=MEMORY, serials=(),
+    def __init__(self, kernel, cpu, initrd, console, words='', memory=None, serials=(),
                  shares=(), more=()):
         self.console = Path(console)
         self.command = [
             *qemu_command(cpu.qemu), '-accel', 'tcg,thread=multi', '-cpu', cpu.cpu, '-m',
-            str(memory), *NO_DEVICES, '-kernel', str(kernel.image), '-initrd', str(initrd),
+            str(memory or kernel.memory), *NO_DEVICES, '-kernel', str(kernel.image), '-initrd', str(initrd),
             '-append', f'{KERNEL_WORDS} {words}'.strip(), '-serial', f'file:{self.console}']
         for serial in serials:
             self.command += ['-serial', serial]

@@ -22,6 +22,8 @@ class Row:
     name: str
     preset: str
     patches: tuple | None = None     # a kernel of our own
+    config: str | None = None        # and lab/config-NAME, on top of lab/config
+    memory: int = 384                # MiB that a machine with it has
     suites: tuple = ()               # else one of Debian's
     series: str | None = None
     since: str | None = None
@@ -126,7 +128,8 @@ class _Table:
 
 def _own_row(name, table):
     return Row(name, preset=table.take('preset', str), patches=table.words('patches'),
-               on=table.take('on', dict, {}))
+               config=table.take('config', str, '') or None,
+               memory=table.take('memory', int, Row.memory), on=table.take('on', dict, {}))
 
 
 def _debian_row(name, table):

@@ -253,6 +253,19 @@ class Cache(Place):
             build.key(row, '1')
         self.assertIn('nosuch.patch', str(caught.exception))
 
+    def test_configuration_of_its_own(self):
+        data = matrix.load()
+        plain, debug = data.kernel('leaky'), data.kernel('debug')
+        self.assertEqual(plain.patches, debug.patches)
+        self.assertNotEqual(build.key(plain, '1'), build.key(debug, '1'))
+        self.assertNotEqual(build.source_tree(plain, '1'), build.source_tree(debug, '1'))
+
+    def test_configuration_that_is_not_there(self):
+        row = matrix.Row('odd', preset='debian-12', patches=(), config='nosuch')
+        with self.assertRaises(LabError) as caught:
+            build.key(row, '1')
+        self.assertIn('config-nosuch', str(caught.exception))
+
 
 class Probed(Place):
     """A probed profile held against the matrix."""
