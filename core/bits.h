@@ -10,7 +10,11 @@
 #define XF_CORE_BITS_H
 
 #ifdef __KERNEL__
+#include <linux/limits.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
+/* The kernel has the type, and another name for its largest number. */
+#define UINT32_MAX U32_MAX
 #else
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A kprobe may run as a breakpoint does, like an NMI: whatever is called from xf_account
+ * must not wait for something that the interrupted code may hold.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "account.h"
+#include "hooks.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+#include <linux/debugfs.h>
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/ratelimit.h>
+#include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+DEFINE_PER_CPU(struct xf_counters, xf_counters);
+
+/* ---- VMs ---- */
+
+#define VM_BITS 8
+#define VMS (1 << VM_BITS)
+#define NEAR 8 /* places in which a VM may be, from its hash on */
+
+/* The last event of a VM, and how many there were. */
+struct vm {
+	struct xf_event last; /* vm NULL: this place is free */
+	u64 when;	      /* of the last event, in jiffies */
+	unsigned long superfluous[XF_DIRECTIONS];
+	unsigned long trimmed[XF_DIRECTIONS];
+};
+
+static DEFINE_RAW_SPINLOCK(vms_lock);
+static struct vm vms[VMS];
+
+/*
+ * Who holds the lock has interrupts off and calls nothing that is hooked, so it is never
+ * whom this CPU interrupted: waiting ends. By trying, as lockdep knows no NMI that waits.
+ */
+static unsigned long lock_vms(void)
+{
+	unsigned long flags;
+
+	while (!raw_spin_trylock_irqsave(&vms_lock, flags))
+		cpu_relax();
+	return flags;
+}
+
+static void unlock_vms(unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(&vms_lock, flags);
+}
+
+/* Its place, or a free one, or that of the VM that has been silent longest. */
+static struct vm *place_of(const struct xf_event *event)
+{
+	u32 start = hash_ptr(event->vm, VM_BITS);
+	struct vm *place = NULL;
+
+	for (u32 i = 0; i < NEAR; i++) {
+		struct vm *vm = &vms[(start + i) % VMS];
+
+		if (vm->last.vm == event->vm && vm->last.pid == event->pid)
+			return vm;
+		if (!place || (place->last.vm && (!vm->last.vm || vm->when < place->when)))
+			place = vm;
+	}
+	if (place->last.vm)
+		this_cpu_inc(xf_counters.vms_replaced);
+	memset(place, 0, sizeof(*place));
+	return place;
+}
+
+static void note_vm(const struct xf_event *event)
+{
+	unsigned long flags = lock_vms();
+	struct vm *vm = place_of(event);
+
+	vm->last = *event;
+	vm->when = get_jiffies_64();
+	vm->superfluous[event->direction]++;
+	if (event->dropped)
+		vm->trimmed[event->direction]++;
+	unlock_vms(flags);
+}
+
+/* ---- Notices ---- */
+
+#define EVENT_FORMAT                                                       \
+	"pid=%d vcpu=%d direction=%s mode=%s xstate_bv=%#llx shown=%#llx " \
+	"superfluous=%#llx dropped=%#llx"
+#define EVENT_ARGS(event)                                                                    \
+	(event)->pid, (event)->vcpu, (event)->direction == XF_DIRECTION_GET ? "get" : "set", \
+		(event)->trim ? "trim" : "observe", (event)->xstate_bv, (event)->shown,      \
+		(event)->superfluous, (event)->dropped
+
+static DEFINE_RATELIMIT_STATE(notices, 5 * HZ, 10);
+
+void xf_account(const struct xf_event *event)
+{
+	xf_count(event->direction, event->dropped ? XF_FATE_TRIMMED : XF_FATE_SUPERFLUOUS);
+	note_vm(event);
+	trace_xferry_trim(event);
+	if (__ratelimit(&notices))
+		pr_notice(EVENT_FORMAT "\n", EVENT_ARGS(event));
+	else
+		this_cpu_inc(xf_counters.notices_suppressed);
+}
+
+/* ---- debugfs ---- */
+
+static const char *const directions[XF_DIRECTIONS] = { "set", "get" };
+
+static const char *const fates[XF_FATES] = {
+	[XF_FATE_CLEAN] = "clean",
+	[XF_FATE_NEEDED] = "needed",
+	[XF_FATE_SUPERFLUOUS] = "superfluous",
+	[XF_FATE_TRIMMED] = "trimmed",
+	[XF_FATE_NO_CPUID] = "no_cpuid",
+	[XF_FATE_PROTECTED] = "protected",
+	[XF_FATE_DISTRUSTED] = "distrusted",
+	[XF_FATE_FAILED] = "failed",
+};
+
+static void sum_up(struct xf_counters *sum)
+{
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu)
+	{
+		const struct xf_counters *one = per_cpu_ptr(&xf_counters, cpu);
+
+		for (int direction = 0; direction < XF_DIRECTIONS; direction++)
+			for (int fate = 0; fate < XF_FATES; fate++)
+				sum->fate[direction][fate] += READ_ONCE(one->fate[direction][fate]);
+		sum->notices_suppressed += READ_ONCE(one->notices_suppressed);
+		sum->vms_replaced += READ_ONCE(one->vms_replaced);
+	}
+}
+
+static int stats_show(struct seq_file *file, void *unused)
+{
+	struct xf_counters sum;
+
+	sum_up(&sum);
+	for (int direction = 0; direction < XF_DIRECTIONS; direction++)
+		for (int fate = 0; fate < XF_FATES; fate++)
+			seq_printf(file, "%s_%s %lu\n", directions[direction], fates[fate],
+				   sum.fate[direction][fate]);
+	seq_printf(file, "set_missed %lu\nget_missed %lu\n", xf_set_missed(), xf_get_missed());
+	seq_printf(file, "notices_suppressed %lu\nvms_replaced %lu\n", sum.notices_suppressed,
+		   sum.vms_replaced);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static void show_vm(struct seq_file *file, const struct vm *vm)
+{
+	u64 age = jiffies64_to_nsecs(get_jiffies_64() - vm->when);
+
+	seq_printf(file, EVENT_FORMAT, EVENT_ARGS(&vm->last));
+	for (int direction = 0; direction < XF_DIRECTIONS; direction++)
+		seq_printf(file, " %s_superfluous=%lu %s_trimmed=%lu", directions[direction],
+			   vm->superfluous[direction], directions[direction],
+			   vm->trimmed[direction]);
+	seq_printf(file, " age=%llu\n", div_u64(age, NSEC_PER_SEC));
+}
+
+static int vms_show(struct seq_file *file, void *unused)
+{
+	for (int i = 0; i < VMS; i++) {
+		unsigned long flags = lock_vms();
+		struct vm vm = vms[i];
+
+		unlock_vms(flags);
+		if (vm.last.vm)
+			show_vm(file, &vm);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vms);
+
+static struct dentry *directory;
+
+void xf_account_start(void)
+{
+	/* What is suppressed is counted: the log need not say so. */
+	ratelimit_set_flags(&notices, RATELIMIT_MSG_ON_RELEASE);
+	directory = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	debugfs_create_file("stats", 0444, directory, NULL, &stats_fops);
+	debugfs_create_file("vms", 0444, directory, NULL, &vms_fops);
+}
+
+void xf_account_stop(void)
+{
+	debugfs_remove_recursive(directory);
+}
