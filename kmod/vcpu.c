@@ -47,8 +47,7 @@ bool xf_call_distrusted(void)
 static bool distrust(const char *function, const char *what)
 {
 	if (!xchg(&distrusted, true))
-		pr_warn("%s: %s; this kernel's KVM is not the one xferry was built for, it keeps "
-			"its hands off from now on\n",
+		pr_warn("%s: %s; hands off for good: this is not the KVM xferry was built for\n",
 			function, what);
 	return false;
 }
