@@ -193,6 +193,11 @@ struct belief_guest belief_guest_of(const struct xf_kvm_cpuid *cpuid)
 						    entry->edx };
 
 		xf_shown_leaf(&shown, entry->function, entry->index, &regs);
+		/* KVM shows an entry without this flag for every sub-leaf: 0 and 1 count. */
+		if (!(entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)) {
+			xf_shown_leaf(&shown, entry->function, 0, &regs);
+			xf_shown_leaf(&shown, entry->function, 1, &regs);
+		}
 	}
 	if (cpuid->count)
 		guest.evidence = xf_shown_guest(&shown);

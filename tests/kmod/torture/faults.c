@@ -368,14 +368,33 @@ bool scene_kmsg(const struct torture *torture)
 	return true;
 }
 
+/* ---- Nothing but the switches ---- */
+
+static bool put(const char *parameter, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), MODULE_PARAMETERS "%s", parameter);
+	return done(path, file_put(path, value), 0);
+}
+
+/* Each setting at rest: here nothing else is going on, and one answer alone is right. */
 bool scene_ride(const struct torture *torture)
 {
-	if (torture->module && !done("load", module_load(torture->module, torture->parameters), 0))
+	const uint64_t runs = torture->states / GENERATE_RUN;
+
+	if (!plain(torture) || !done("load", module_load(torture->module, ""), 0))
 		return false;
 
-	bool right = torture->module ? hooked(torture) : plain(torture);
+	bool right =
+		ride_steadily(torture, 0, BELIEF_PLAIN, runs) && put("mode", "trim") &&
+		ride_steadily(torture, MASK_ALL, BELIEF_PLAIN, runs) && put("components", "pkru") &&
+		ride_steadily(torture, XF_PKRU, BELIEF_PLAIN, runs) && put("trim_get", "1") &&
+		ride_steadily(torture, XF_PKRU, BELIEF_TRIMMED, runs) && put("components", "all") &&
+		ride_steadily(torture, MASK_ALL, BELIEF_TRIMMED, runs) && put("mode", "observe") &&
+		ride_steadily(torture, 0, BELIEF_PLAIN, runs);
 
-	if (torture->module)
-		right &= done("unload", module_unload(torture->name), 0);
-	return right;
+	right &= done("unload", module_unload(torture->name), 0);
+	report("ride states %" PRIu64, 6 * runs * GENERATE_RUN);
+	return right && plain(torture) && !module_left(torture->name);
 }

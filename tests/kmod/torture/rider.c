@@ -113,6 +113,7 @@ static void tell(struct rider *rider, const struct guest_cpuid *guest)
 
 	const struct belief_guest told = belief_guest_of(&cpuid);
 
+	rider->kind = guest->kind;
 	belief_tell(&rider->belief, &told, 1);
 }
 
@@ -134,8 +135,10 @@ static bool try_state(struct rider *rider, const struct generated *state, const 
 	if (!belief_set(&rider->belief, area, answer))
 		return wrong(rider,
 			     "state %" PRIu64 ": KVM_SET_XSAVE of xstate_bv %#" PRIx64
-			     " to a guest shown %#" PRIx64 ": %s",
-			     state->index, head.xstate_bv, rider->belief.guests[0].evidence.shown,
+			     " to a guest \"%s\" shown %#" PRIx64 " of %#" PRIx64 ": %s",
+			     state->index, head.xstate_bv, guest_kind_name(rider->kind),
+			     rider->belief.guests[0].evidence.shown,
+			     rider->belief.guests[0].evidence.known,
 			     answer ? strerror(answer) : "accepted");
 	answer = xf_kvm_get_xsave(&rider->cpu, rider->got);
 	rider->gets++;
@@ -156,6 +159,7 @@ bool rider_run(struct rider *rider, uint64_t run)
 
 	if (!new_cpu(rider))
 		return false;
+	rider->kind = GUEST_UNTOLD;
 	if (!belief_init(&ride->host->kvm, &ride->host->layout, rider->shape.area_size, ride->masks,
 			 ride->mask_count, &rider->belief))
 		return wrong(rider, "the profile's layout does not fit this KVM's area");

@@ -30,6 +30,7 @@ struct rider {
 	struct generated states[GENERATE_RUN];
 	struct compare compare;
 	struct belief belief;
+	enum guest_kind kind;
 	uint64_t sets, gets, accepted, refused, hooked, plain;
 	unsigned char areas[GENERATE_RUN * XF_KVM_AREA_MAX];
 	unsigned char got[XF_KVM_AREA_MAX];
