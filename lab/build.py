@@ -124,17 +124,41 @@ def _configure(tree, row, log):
     mark.write_text(wanted, encoding='utf-8')
 
 
-def _environment():
-    """Nothing of the person who builds gets into the kernel, and no locale into the messages."""
+def environment():
+    """Nothing of the person who builds gets into a kernel, and no locale into the messages."""
     return {**os.environ, 'LC_ALL': 'C', 'KBUILD_BUILD_USER': 'xferry',
             'KBUILD_BUILD_HOST': 'lab', 'KBUILD_BUILD_TIMESTAMP': '1970-01-01'}
 
 
-def kernel(matrix, row, version, suite, made):
-    """Builds one kernel into the directory `made`; gives what info.json says of it."""
+def _check_programs(what):
     for program in PROGRAMS:
         if not shutil.which(program):
-            raise LabError(f'kernel {row.name}: building needs {program} (script/bootstrap)')
+            raise LabError(f'{what}: building needs {program} (script/bootstrap)')
+
+
+def _make_target(tree, target, what, log):
+    if not _run(['make', '-C', tree, f'-j{os.cpu_count()}', target], log, env=environment()):
+        raise LabError(f'{what}: does not build (see {log})')
+
+
+def prepared(matrix, row, version, suite):
+    """The source tree with all that modules are built against; for whoever holds the cache."""
+    what = f'headers for {row.name} ({matrix.source} {version})'
+    _check_programs(what)
+    log = cache.place() / 'build-headers.log'
+    log.unlink(missing_ok=True)
+    tree = _unpack(matrix, row, version, suite, log)
+    _restore(tree)
+    _configure(tree, row, log)
+    if not (tree / 'vmlinux.symvers').exists():
+        _make_target(tree, 'vmlinux', what, log)
+    _make_target(tree, 'modules_prepare', what, log)
+    return tree
+
+
+def kernel(matrix, row, version, suite, made):
+    """Builds one kernel into the directory `made`; gives what info.json says of it."""
+    _check_programs(f'kernel {row.name}')
     log = cache.place() / f'build-{row.name}.log'
     log.unlink(missing_ok=True)
     tree = _unpack(matrix, row, version, suite, log)
@@ -144,8 +168,7 @@ def kernel(matrix, row, version, suite, made):
         if not _run(['patch', '-d', tree, '-p1', '--forward', '-i', patch], log):
             raise LabError(f'{patch}: does not apply to {matrix.source} {version} (see {log})')
     _configure(tree, row, log)
-    if not _run(['make', '-C', tree, f'-j{os.cpu_count()}', 'vmlinux'], log, env=_environment()):
-        raise LabError(f'kernel {row.name}: does not build (see {log})')
+    _make_target(tree, 'vmlinux', f'kernel {row.name}', log)
     if not _run(['strip', '-s', '-o', made / 'kernel', tree / 'vmlinux'], log):
         raise LabError(f'kernel {row.name}: cannot be stripped (see {log})')
     return {'package': matrix.source, 'version': version, 'suite': suite,

@@ -32,31 +32,36 @@ def place():
 
 
 @contextlib.contextmanager
-def locked():
+def locked(part=''):
     """Held by whoever makes something. What died while making is swept away.
 
-    Who holds it may ask for it again: a kernel that is made may need an index.
+    Who holds it may ask for it again: a kernel that is made may need an index. A part
+    of the cache may have a lock of its own: what is quickly made there waits for
+    nothing that takes minutes.
     """
-    if getattr(_mine, 'held', False):
+    mine = _mine.__dict__.setdefault('held', set())
+    if part in mine:
         yield
         return
-    lock = place() / 'lock'
+    directory = place() / part
+    directory.mkdir(exist_ok=True)
+    lock = directory / 'lock'
     lock.touch()
     with held(lock):
-        _mine.held = True
+        mine.add(part)
         try:
-            for left in place().glob('.making-*'):
+            for left in directory.glob('.making-*'):
                 shutil.rmtree(left, ignore_errors=True)
             yield
         finally:
-            _mine.held = False
+            mine.remove(part)
 
 
 @contextlib.contextmanager
-def making(path):
+def making(path, part=''):
     """A directory to fill; it becomes `path` when the block ends without an error."""
     path = Path(path)
-    made = Path(tempfile.mkdtemp(prefix='.making-', dir=place()))
+    made = Path(tempfile.mkdtemp(prefix='.making-', dir=place() / part))
     made.chmod(0o755)
     try:
         yield made

@@ -10,19 +10,18 @@ matrix names.
 
 import dataclasses
 import json
-import re
 import time
 
 from pathlib import Path
 
-from lab import initramfs, kernels
+from lab import guest, kernels, module
 from lab.errors import EXPECTED, LabError, one_line
 from lab.held import held
-from lab.machine import Machine
+from lab.matrix import Cell
 
 # The keys of a profile that are behaviour of the kernel, not of the CPU.
 BEHAVIOUR = ('get', 'set', 'header_checked', 'mxcsr_always', 'get_after_cpuid', 'xfd_clears',
-             'hook')
+             'hook', 'module')
 LIMIT = 60       # seconds for a boot and the probe
 PER_STATE = 0.01  # and for each state
 
@@ -45,19 +44,28 @@ class Result:
     """What became of one cell."""
     kernel: str
     cpu: str
+    hook: str | None = None
     reasons: list = dataclasses.field(default_factory=list)  # why it failed; none: it passed
     package: str | None = None
     version: str | None = None
     profile: dict | None = None
     differ: dict | None = None
     contract: dict | None = None
+    expected: dict | None = None
+    refusal: str | None = None  # why the module did not load
+    stats: dict = dataclasses.field(default_factory=dict)  # the module's own counters
     seconds: float = 0
     boot: float = 0
 
     @property
+    def cell(self):
+        """Which cell it is of."""
+        return Cell(self.kernel, self.cpu, self.hook)
+
+    @property
     def name(self):
-        """KERNEL/CPU."""
-        return f'{self.kernel}/{self.cpu}'
+        """KERNEL/CPU or KERNEL/CPU+HOOK."""
+        return str(self.cell)
 
     @property
     def passed(self):
@@ -65,51 +73,19 @@ class Result:
         return not self.reasons
 
 
-def archive(kernel, programs, run):
-    """The initramfs of a cell; `run` are its lines, (name, command)."""
-    made = initramfs.Archive()
-    made.program('init', programs.path('init'))
-    made.program('xferry', programs.path('xferry'))
-    made.program('differ', programs.path('differ'))
-    made.program('contract', programs.path('contract'))
-    for module in kernel.modules:
-        made.file(f'lab/{module.name}', module.read_bytes())
-    made.file('lab/modules', ''.join(f'/lab/{module.name}\n'
-                                     for module in kernel.modules).encode())
-    made.file('lab/run', ''.join(f'{name} {command}\n' for name, command in run).encode())
-    return made
-
-
-class Report:
-    """What init reported through the second serial port."""
-
-    def __init__(self, text):
-        self.text = text
-
-    def kvm(self):
-        """"ready", or why there is no KVM; None when init did not come so far."""
-        found = re.search(r'^== kvm: (.*)$', self.text, re.M)
-        return found[1] if found else None
-
-    def output(self, name):
-        """(what a program printed, how it ended); None when it did not end."""
-        found = re.search(rf'^== begin {name}\n(.*?)^== end {name} ([^\n]*)$', self.text,
-                          re.M | re.S)
-        return (found[1], found[2]) if found else None
-
-
-def _json(report, name, fine, machine):
+def _json(report, name, fine, place):
     """A program's JSON, when it ended in one of the ways that are fine."""
     got = report.output(name)
+    kept = f'console kept in {place / "console"}'
     if not got:
-        raise machine.error(f'{name} did not end')
+        raise LabError(f'{name} did not end; {kept}')
     text, end = got
     if end not in fine:
-        raise machine.error(f'{name}: {end}')
+        raise LabError(f'{name}: {end}; {kept}')
     try:
         return json.loads(text)
     except ValueError as error:
-        raise machine.error(f'{name}: {end}, but what it printed is no JSON') from error
+        raise LabError(f'{name}: {end}, but what it printed is no JSON; {kept}') from error
 
 
 def _differences(profile, expected, cpu):
@@ -134,54 +110,96 @@ def _breaches(clauses, expected):
             yield f'clause {clause} is broken: {one["why"]}'
 
 
-def _drive(kernel, cpu, programs, asked, place):
-    """Boots, runs and reads: (what each program said, seconds to boot, seconds in all)."""
-    run = [('probe', '/xferry probe --json'),
-           ('differ', f'/differ --profile /lab/out/probe {asked.words()}'),
-           ('contract', '/contract')]
-    archive(kernel, programs, run).write(place / 'initramfs')
-    report = place / 'report'
-    report.write_bytes(b'')
-    with Machine(kernel, cpu, place / 'initramfs', place / 'console',
-                 serials=[f'file:{report}']) as machine:
-        machine.wait_for('^== kvm: ', LIMIT, report)
-        boot = time.monotonic() - machine.started
-        seconds = machine.wait(LIMIT + asked.states * PER_STATE)
-        machine.check_cpu()
-    (place / 'initramfs').unlink()
-    said = Report(report.read_text(encoding='utf-8', errors='replace'))
-    if said.kvm() != 'ready':
-        raise machine.error(f'no KVM in the cell: /dev/kvm: {said.kvm()}; the CPU needs SVM, '
-                            'the kernel kvm-amd')
-    profile = _json(said, 'probe', ('exit 0',), machine)
-    result = _json(said, 'differ', ('exit 0', 'exit 1'), machine)
-    contract = _json(said, 'contract', ('exit 0',), machine)
-    return (profile, result, contract), boot, seconds
+def _drive(kernel, cpu, hook, programs, asked, place):
+    """Boots, runs and reads what each program said."""
+    lines = [('probe', '/xferry probe --json'),
+             ('differ', f'/differ --profile /lab/out/probe {asked.words()}'),
+             ('contract', '/contract')]
+    files = {name: programs.path(name) for name in ('xferry', 'differ', 'contract')}
+    report = guest.run_any(kernel, cpu, place, programs, lines, hook, files,
+                           LIMIT + asked.states * PER_STATE)
+    ended = {'probe': ('exit 0',), 'differ': ('exit 0', 'exit 1'), 'contract': ('exit 0',)}
+    return report, [_json(report, name, fine, place) for name, fine in ended.items()]
 
 
-def run(matrix, name, cpu_name, programs, asked, place):
+def _loads(row, hook, refusal):
+    """Where the module did not load and should have, or the other way round."""
+    if refusal and not row.refuses:
+        yield f'the module does not load: {refusal}'
+    elif refusal and row.refuses not in refusal:
+        yield f'the module does not load: {refusal}, expected "{row.refuses}"'
+    elif hook and not refusal and row.refuses:
+        yield f'the module loads, which the matrix says it does not: {row.refuses}'
+
+
+def _counted(hook, stats):
+    """Where the module's own counters are not what such a run makes; no debugfs, no counters."""
+    if not stats:
+        return
+    for name in ('set_distrusted', 'set_failed', 'get_distrusted', 'get_failed'):
+        if stats.get(name) != 0:
+            yield f'the module counts {name} {stats.get(name)}, expected 0'
+    for direction, mask in (('set', hook.set), ('get', hook.get)):
+        trimmed = stats.get(f'{direction}_trimmed')
+        if trimmed and not mask:
+            yield f'the module counts {direction}_trimmed {trimmed}, and was not to trim'
+    if not stats.get('set_trimmed' if hook.set else 'set_superfluous'):
+        yield 'the module has met nothing superfluous'
+
+
+def _expected(matrix, row, cell, preset):
+    """The behaviour of a kernel, on that CPU, with that module."""
+    hook = matrix.hook(cell.hook) if cell.hook and not row.refuses else None
+    changes = hook and (hook.set or hook.get)
+    return (preset | {'module': {'set': f'{hook.set:#x}', 'get': f'{hook.get:#x}'} if changes
+                      else None}
+            | matrix.cpu(cell.cpu).gives | row.on.get(cell.cpu, {}))
+
+
+def _judge(matrix, row, result):
+    """Everything of a cell that is not as it should be, in words."""
+    cpu, hook = matrix.cpu(result.cpu), matrix.hook(result.hook) if result.hook else None
+    breaks = matrix.breaks.get(row.preset, ()) + cpu.breaks
+    yield from _loads(row, hook, result.refusal)
+    if hook and not result.refusal:
+        breaks += hook.breaks
+        yield from _counted(hook, result.stats)
+    yield from _differences(result.profile, result.expected, cpu)
+    yield from _breaches(result.contract, breaks)
+    if result.differ['differences']:
+        yield f'{result.differ["differences"]} differences from the model'
+
+
+def _built(matrix, cell, kernel):
+    """The module that a cell loads, if any."""
+    if not cell.hook:
+        return None
+    return guest.Hook(module.get(matrix, kernel), matrix.hook(cell.hook).parameters)
+
+
+def _run(matrix, cell, programs, asked, place, result):
+    cpu, row = matrix.cpu(cell.cpu), matrix.kernel(cell.kernel.partition('=')[0])
+    place.mkdir(parents=True, exist_ok=True)
+    kernel = kernels.get(matrix, cell.kernel)
+    result.package, result.version = kernel.package, kernel.version
+    result.expected = _expected(matrix, row, cell, programs.preset(kernel.preset))
+    hook = _built(matrix, cell, kernel)
+    with held(place):
+        report, said = _drive(kernel, cpu, hook, programs, asked, place)
+    result.boot, result.seconds = report.boot, report.seconds
+    result.profile, result.differ, result.contract = said
+    result.stats, result.refusal = report.stats(), report.refusal()
+    result.reasons += _judge(matrix, row, result)
+    if result.differ['states'] != asked.states:
+        result.reasons.append(f'only {result.differ["states"]} of {asked.states} states')
+
+
+def run(matrix, cell, programs, asked, place):
     """Runs a cell, keeping its console and report in `place`; whatever goes wrong is in it."""
-    result = Result(name, cpu_name)
+    result = Result(*cell)
     start = time.monotonic()
     try:
-        cpu = matrix.cpu(cpu_name)
-        place = Path(place)
-        place.mkdir(parents=True, exist_ok=True)
-        kernel = kernels.get(matrix, name)
-        result.package, result.version = kernel.package, kernel.version
-        expected = (programs.preset(kernel.preset) | cpu.gives
-                    | matrix.kernel(name.partition('=')[0]).on.get(cpu_name, {}))
-        with held(place):
-            start = time.monotonic()
-            said, result.boot, result.seconds = _drive(kernel, cpu, programs, asked, place)
-        result.profile, result.differ, result.contract = said
-        result.reasons += _differences(result.profile, expected, cpu)
-        result.reasons += _breaches(result.contract,
-                                    matrix.breaks.get(kernel.preset, ()) + cpu.breaks)
-        if result.differ['differences']:
-            result.reasons.append(f'{result.differ["differences"]} differences from the model')
-        if result.differ['states'] != asked.states:
-            result.reasons.append(f'only {result.differ["states"]} of {asked.states} states')
+        _run(matrix, cell, programs, asked, Path(place), result)
     except EXPECTED as error:
         result.reasons.append(one_line(error))
     if not result.seconds:

@@ -70,6 +70,12 @@ def upstream(version):
     return version.split(':')[-1].rsplit('-', 1)[0]
 
 
+def base(suite):
+    """The suite that has what one of updates or backports stands on."""
+    suite = suite.removesuffix('-security').removesuffix('-backports')
+    return 'sid' if suite == 'experimental' else suite
+
+
 class Suite:
     """One suite's index, and what can be had from it."""
 
@@ -180,6 +186,20 @@ class Suite:
             raise Gone(f'{name} {version}: apt cannot fetch it from {self.name} '
                        f'(see {self.log})')
         return found[0]
+
+    def download_whole(self, names, place):
+        """Packages and all that they need, checked by apt, in `place`: as if nothing were there."""
+        command = ['apt-get', '-q', '-y', *self._options(), '-o', f'Dir::Cache::archives={place}',
+                   '-o', 'Debug::NoLocking=1', 'install', '--download-only',
+                   '--no-install-recommends', *names]
+        (place / 'partial').mkdir()
+        with cache.locked():
+            self.packages()
+            self._log_for_use()
+            if not _run(command, self.log):
+                raise Gone(f'{" ".join(names)}: apt cannot fetch them from {self.name} '
+                           f'(see {self.log})')
+        return sorted(place.glob('*.deb'))
 
     def _log_for_use(self):
         if not (self.dir / 'sources.list').exists():

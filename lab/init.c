@@ -4,20 +4,29 @@
  * programs that /lab/run lists, and powers the machine off. What it has to report
  * goes to the second serial port, where no message of the kernel can get between:
  *
+ *	== hook: loaded				or: refused: ERRNO: what the kernel's log says of it
  *	== kvm: ready				or why /dev/kvm cannot be opened
  *	== begin NAME
  *	what the program printed
  *	== end NAME exit 0			or: signal 11, or: not started, and why
+ *	== begin hook-stats			its counters, where the kernel has debugfs
+ *	== hook: unloaded			or: stays: ERRNO
+ *	== tainted: 4096			what the kernel holds against itself, where it says
+ *so
  *	== done
  *
- * A line of /lab/run is NAME PROGRAM ARGUMENT…; the output is also kept in
- * /lab/out/NAME for the programs behind it. Standard error goes to the console.
+ * What is said of a hook is said only where there is one: /lab/hook has the module's path
+ * and, behind a space, its parameters. It is loaded behind all others. A line of /lab/run is NAME
+ *PROGRAM ARGUMENT…; the output is also kept in /lab/out/NAME for the programs behind it. Standard
+ *error goes to the console.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -27,6 +36,10 @@
 #include <unistd.h>
 
 #define WORDS_MAX 32
+#define HOOK "xferry"
+#define STATS "/sys/kernel/debug/" HOOK "/stats"
+
+enum { KLOG_READ_ALL = 3, KLOG_SIZE = 1 << 18 };
 
 static void mount_all(void)
 {
@@ -37,6 +50,7 @@ static void mount_all(void)
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 }
 
 /* The port as a pipe of bytes: no echo, no newline that becomes two. */
@@ -52,14 +66,17 @@ static FILE *open_report(void)
 	return fdopen(fd, "w");
 }
 
-static void load_module(const char *path)
+/* Loads a module; errno when it cannot be. */
+static int load_module(const char *path, const char *parameters)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = fd >= 0 && syscall(SYS_finit_module, fd, parameters, 0) == 0 ? 0 : errno;
 
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) != 0)
-		fprintf(stderr, "lab-init: %s: %s\n", path, strerror(errno));
+	if (error)
+		fprintf(stderr, "lab-init: %s: %s\n", path, strerror(error));
 	if (fd >= 0)
 		close(fd);
+	return error;
 }
 
 /* Calls `each` with every line of a file; a file that is not there has none. */
@@ -83,7 +100,48 @@ static void for_lines(const char *path, void (*each)(char *line, FILE *report), 
 static void load_line(char *line, FILE *report)
 {
 	(void)report;
-	load_module(line);
+	load_module(line, "");
+}
+
+/* The last line of the kernel's log with the hook's name in it, as far as it goes. */
+static void report_log(FILE *report)
+{
+	char *log = calloc(1, KLOG_SIZE + 1);
+	const char *last = NULL;
+
+	if (log && klogctl(KLOG_READ_ALL, log, KLOG_SIZE) > 0) {
+		for (const char *at = log; (at = strstr(at, HOOK ": ")); at++)
+			last = at;
+	}
+	if (last)
+		fprintf(report, ": %.*s", (int)strcspn(last, "\n"), last);
+	free(log);
+}
+
+/* Whether there is a hook and it is loaded. */
+static bool load_hook(FILE *report)
+{
+	FILE *file = fopen("/lab/hook", "re");
+	char line[1024] = "";
+
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	line[strcspn(line, "\n")] = '\0';
+
+	char *parameters = line;
+	const char *path = strsep(&parameters, " ");
+	int error = load_module(path, parameters ? parameters : "");
+
+	fprintf(report, "== hook: %s", error ? "refused: " : "loaded");
+	if (error) {
+		fputs(strerror(error), report);
+		report_log(report);
+	}
+	fputc('\n', report);
+	return !error;
 }
 
 static void report_kvm(FILE *report)
@@ -155,6 +213,17 @@ static void run_line(char *line, FILE *report)
 		fprintf(report, "\n== end %s signal %d\n", name, WTERMSIG(status));
 }
 
+static void unload_hook(FILE *report)
+{
+	fprintf(report, "== begin hook-stats\n");
+	copy_out(STATS, report);
+	fprintf(report, "\n== end hook-stats exit 0\n");
+	if (syscall(SYS_delete_module, HOOK, O_NONBLOCK) == 0)
+		fprintf(report, "== hook: unloaded\n");
+	else
+		fprintf(report, "== hook: stays: %s\n", strerror(errno));
+}
+
 int main(void)
 {
 	mount_all();
@@ -165,9 +234,15 @@ int main(void)
 	FILE *report = open_report();
 
 	if (report) {
+		bool hooked = load_hook(report);
+
 		report_kvm(report);
 		for_lines("/lab/run", run_line, report);
-		fprintf(report, "== done\n");
+		if (hooked)
+			unload_hook(report);
+		fprintf(report, "== tainted: ");
+		copy_out("/proc/sys/kernel/tainted", report);
+		fprintf(report, "\n== done\n");
 		fflush(report);
 		tcdrain(fileno(report));
 	} else {

@@ -36,16 +36,20 @@ def _kernel(name, row, path):
                   info['suite'], row.preset, row.memory)
 
 
-def _make(path, what, fill):
-    """The directory `path`, filled by fill(directory) -> info when it is not there."""
-    if (path / 'info.json').exists():
-        return
-    with cache.locked():
+def make(path, what, fill, part=''):
+    """The directory `path`, filled by fill(directory) -> info when it is not there; that info."""
+    if not (path / 'info.json').exists():
+        _make(path, what, fill, part)
+    return json.loads((path / 'info.json').read_text(encoding='utf-8'))
+
+
+def _make(path, what, fill, part):
+    with cache.locked(part):
         if (path / 'info.json').exists():
             return
         print(f'lab: making {what}', file=sys.stderr)
         start = time.monotonic()
-        with cache.making(path) as made:
+        with cache.making(path, part) as made:
             info = fill(made)
             (made / 'info.json').write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
         print(f'lab: made {what} in {time.monotonic() - start:.0f} s', file=sys.stderr)
@@ -62,8 +66,8 @@ def _fetch(suite, version, packages, made):
 def _own(matrix, row):
     version, suite = debian.newest_source(matrix.source, matrix.source_suites)
     path = cache.place() / 'own' / f'{row.name}-{build.key(row, version)}'
-    _make(path, f'kernel {row.name} ({matrix.source} {version})',
-          lambda made: build.kernel(matrix, row, version, suite, made))
+    make(path, f'kernel {row.name} ({matrix.source} {version})',
+         lambda made: build.kernel(matrix, row, version, suite, made))
     return _kernel(row.name, row, path)
 
 
@@ -71,8 +75,8 @@ def _debian(row, name, version, suite, packages):
     if isinstance(packages, str):
         raise LabError(f'kernel {name}: {packages}')
     path = cache.place() / 'debian' / f'{packages[0]}_{version}'
-    _make(path, f'kernel {name} ({packages[0]} {version})',
-          lambda made: _fetch(suite, version, packages, made))
+    make(path, f'kernel {name} ({packages[0]} {version})',
+         lambda made: _fetch(suite, version, packages, made))
     return _kernel(name, row, path)
 
 

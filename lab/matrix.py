@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The matrix as lab/kernels.toml has it: kernels, CPUs, and the groups made of them."""
+"""The matrix as lab/kernels.toml has it: kernels, CPUs, hooks, and the groups made of them."""
 
 import dataclasses
 import re
 import tomllib
 
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.errors import LabError, Unknown
 
 TREE = Path(__file__).resolve().parent.parent
 FILE = TREE / 'lab' / 'kernels.toml'
-CLAUSE = re.compile(r'[GSCX]\d+')
+CLAUSE = re.compile(r'[GSCXH]\d+')
 NAME = re.compile(r'[a-z0-9][a-z0-9.+~_-]*')
 TAKES = ('newest', 'oldest', 'all')
 
@@ -30,6 +31,7 @@ class Row:
     below: str | None = None
     take: str | None = None
     on: dict = dataclasses.field(default_factory=dict, hash=False)  # {CPU: {key: value}}
+    refuses: str | None = None       # what the module says when it does not load there
 
     @property
     def own(self):
@@ -50,10 +52,30 @@ class Cpu:
 
 
 @dataclasses.dataclass(frozen=True)
+class Hook:
+    """The kernel module, loaded with some parameters."""
+    name: str
+    parameters: str
+    set: int                         # what of it changes a KVM_SET_XSAVE
+    get: int                         # and a KVM_GET_XSAVE
+    breaks: tuple = ()               # clauses of docs/contract.md that no KVM keeps with it
+
+
+class Cell(NamedTuple):
+    """A kernel on a CPU, with the module or without: names of the matrix."""
+    kernel: str
+    cpu: str
+    hook: str | None = None
+
+    def __str__(self):
+        return f'{self.kernel}/{self.cpu}' + (f'+{self.hook}' if self.hook else '')
+
+
+@dataclasses.dataclass(frozen=True)
 class Group:
     """Cells that are run together."""
     states: int
-    cells: tuple                     # (kernel, CPU) names, each once
+    cells: tuple                     # each once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +86,7 @@ class Matrix:
     kernels: dict
     cpus: dict
     groups: dict
+    hooks: dict = dataclasses.field(default_factory=dict)
     # Preset: clauses of docs/contract.md that its kernels do not keep.
     breaks: dict = dataclasses.field(default_factory=dict)
 
@@ -74,6 +97,21 @@ class Matrix:
     def cpu(self, name):
         """The CPU of that name."""
         return self._named(self.cpus, 'CPU', name)
+
+    def hook(self, name):
+        """The hook of that name."""
+        return self._named(self.hooks, 'hook', name)
+
+    def cell(self, word, default_cpus=('pku', 'nopku')):
+        """The cells that KERNEL, KERNEL/CPU or KERNEL/CPU+HOOK names; all of it must be known."""
+        name, slash, where = word.partition('/')
+        cpu, plus, hook = where.partition('+')
+        self.kernel(name.partition('=')[0])
+        if slash:
+            self.cpu(cpu)
+        if plus:
+            self.hook(hook)
+        return [Cell(name, one, hook or None) for one in ([cpu] if slash else default_cpus)]
 
     def group(self, name):
         """The group of that name."""
@@ -106,6 +144,13 @@ class _Table:
             raise LabError(f'{self.where}: "{key}": expected {kind.__name__}')
         return value
 
+    def mask(self, key):
+        """A mask in hex."""
+        value = self.take(key, str)
+        if not re.fullmatch('0x[0-9a-f]+', value):
+            raise LabError(f'{self.where}: "{key}": expected a mask in hex')
+        return int(value, 16)
+
     def words(self, key, default=None):
         """A list of names."""
         value = self.take(key, list, default)
@@ -129,7 +174,8 @@ class _Table:
 def _own_row(name, table):
     return Row(name, preset=table.take('preset', str), patches=table.words('patches'),
                config=table.take('config', str, '') or None,
-               memory=table.take('memory', int, Row.memory), on=table.take('on', dict, {}))
+               memory=table.take('memory', int, Row.memory), on=table.take('on', dict, {}),
+               refuses=table.take('refuses', str, '') or None)
 
 
 def _debian_row(name, table):
@@ -137,7 +183,7 @@ def _debian_row(name, table):
               series=table.take('series', str, '') or None,
               since=table.take('from', str, '') or None,
               below=table.take('below', str, '') or None, take=table.take('take', str),
-              on=table.take('on', dict, {}))
+              on=table.take('on', dict, {}), refuses=table.take('refuses', str, '') or None)
     if row.take not in TAKES:
         raise LabError(f'{table.where}: "take": expected one of: {" ".join(TAKES)}')
     if not row.suites:
@@ -154,34 +200,42 @@ def _kernel(where, name, raw):
 
 def _cpu(where, name, raw):
     table = _Table(f'{where}: cpu.{name}', raw)
-    holds = table.take('holds', str)
-    if not re.fullmatch('0x[0-9a-f]+', holds):
-        raise LabError(f'{table.where}: "holds": expected a mask in hex')
-    cpu = Cpu(name, table.take('cpu', str), int(holds, 16),
+    cpu = Cpu(name, table.take('cpu', str), table.mask('holds'),
               table.take('qemu', str, '') or None, table.take('gives', dict, {}),
               table.clauses('breaks'), table.words('unlearned'))
     table.done()
     return cpu
 
 
-def _block(where, raw, kernels, cpus):
-    table = _Table(where, raw)
-    block = table.words('kernels'), table.words('cpus')
+def _hook(where, name, raw):
+    table = _Table(f'{where}: hook.{name}', raw)
+    hook = Hook(name, table.take('parameters', str), table.mask('set'), table.mask('get'),
+                table.clauses('breaks'))
     table.done()
-    for names, known, what in ((block[0], kernels, 'kernel'), (block[1], cpus, 'CPU')):
+    return hook
+
+
+def _block(where, raw, known):
+    """All kernels of a block on all its CPUs, with all its hooks where it has any."""
+    table = _Table(where, raw)
+    named = {'kernel': table.words('kernels'), 'CPU': table.words('cpus'),
+             'hook': table.words('hooks', [])}
+    table.done()
+    for what, names in named.items():
         for name in names:
-            if name not in known:
+            if name not in known[what]:
                 raise LabError(f'{where}: unknown {what} "{name}"')
-    return [(kernel, cpu) for kernel in block[0] for cpu in block[1]]
+    return [Cell(kernel, cpu, hook) for kernel in named['kernel'] for cpu in named['CPU']
+            for hook in named['hook'] or (None,)]
 
 
-def _group(where, name, raw, kernels, cpus):
+def _group(where, name, raw, known):
     table = _Table(f'{where}: group.{name}', raw)
     states = table.take('states', int)
     if states < 1:
         raise LabError(f'{table.where}: "states": expected a number from 1')
     cells = [cell for block in table.take('block', list)
-             for cell in _block(table.where, block, kernels, cpus)]
+             for cell in _block(table.where, block, known)]
     table.done()
     return Group(states, tuple(dict.fromkeys(cells)))
 
@@ -196,9 +250,9 @@ def _breaks(where, raw, kernels):
     return {preset: table.clauses(preset) for preset in raw}
 
 
-def _all_of(where, document, key, make):
+def _all_of(where, document, key, make, default=None):
     made = {}
-    for name, raw in document.take(key, dict).items():
+    for name, raw in document.take(key, dict, default).items():
         if not NAME.fullmatch(name):
             raise LabError(f'{where}: {key}: "{name}" is no name')
         made[name] = make(where, name, raw)
@@ -221,9 +275,10 @@ def load(path=FILE):
         for name in row.on:
             if name not in cpus:
                 raise LabError(f'{path}: kernel.{row.name}: "on": unknown CPU "{name}"')
-    groups = _all_of(path, document, 'group',
-                     lambda *args: _group(*args, kernels, cpus))
-    matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups,
+    hooks = _all_of(path, document, 'hook', _hook, {})
+    known = {'kernel': kernels, 'CPU': cpus, 'hook': hooks}
+    groups = _all_of(path, document, 'group', lambda *args: _group(*args, known))
+    matrix = Matrix(own.take('source', str), own.words('suites'), kernels, cpus, groups, hooks,
                     _breaks(path, document.take('breaks', dict, {}), kernels))
     own.done()
     document.done()

@@ -8,21 +8,28 @@ from lab import clauses
 from lab.cell import BEHAVIOUR
 from lab.errors import LabError
 from lab.held import held, replace
-from lab.matrix import TREE
+from lab.matrix import TREE, Cell
 
 KEPT = TREE / 'lab' / 'results.json'
 DOCUMENT = TREE / 'docs' / 'lab.md'
 CONTRACT = TREE / 'docs' / 'contract.md'
+XF_ALL = '0xffffffffffffffff'
 BEGIN = '<!-- made by "script/lab table --write" from lab/results.json -->'
+BEGIN_HOOK = BEGIN.replace('results.json', 'results.json: the module')
 END = '<!-- end of what is made -->'
 HEAD = ('kernel', 'version', 'CPU', 'holds', 'GET', 'SET', 'besides', 'states', 'accepted',
         'refused', 'unexplained')
+HEAD_HOOK = ('kernel', 'version', 'CPU', 'module', 'SET', 'clears in SET', 'in GET', 'states',
+             'accepted', 'refused', 'unexplained', 'trimmed')
 
 
 def record(result):
     """What is kept of a cell: no time and nothing of the machine it ran on."""
     profile, differ = result.profile, result.differ
-    return {'kernel': result.kernel, 'cpu': result.cpu, 'package': result.package,
+    loaded = {}
+    if result.hook:
+        loaded = {'loaded': result.hook, 'refusal': result.refusal, 'stats': result.stats}
+    return {'kernel': result.kernel, 'cpu': result.cpu, **loaded, 'package': result.package,
             'version': result.version, 'holds': profile['supported'],
             **{key: profile[key] for key in BEHAVIOUR if key not in profile['not_learned']},
             'states': differ['states'], 'accepted': differ['accepted'],
@@ -35,7 +42,7 @@ def load(path=KEPT):
     """The kept records, by cell."""
     try:
         records = json.loads(path.read_text(encoding='utf-8'))
-        return {(one['kernel'], one['cpu']): one for one in records}
+        return {Cell(one['kernel'], one['cpu'], one.get('loaded')): one for one in records}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError) as error:
@@ -47,7 +54,7 @@ def save(matrix, results, path=KEPT):
     order = [cell for group in matrix.groups.values() for cell in group.cells]
     with held(path.parent):
         kept = load(path)
-        kept |= {(one.kernel, one.cpu): record(one) for one in results if one.passed}
+        kept |= {one.cell: record(one) for one in results if one.passed}
         lines = [json.dumps(kept[cell]) for cell in dict.fromkeys(order) if cell in kept]
         replace(path, '[\n' + ',\n'.join(lines) + '\n]\n')
 
@@ -73,39 +80,75 @@ def row(one):
             f'{sum(one["refused"].values()):,}', str(one['differences']))
 
 
-def table(records):
+def _all(mask):
+    """A mask that has every component, in a word."""
+    if not int(mask, 16):
+        return '-'
+    return 'all' if mask == XF_ALL else mask
+
+
+def hook_row(one):
+    """A record with the module as a row of its table."""
+    module = one.get('module') or {'set': '0x0', 'get': '0x0'}
+    stats = one['stats']
+    trimmed = f'{stats["set_trimmed"] + stats["get_trimmed"]:,}' if stats else '-'
+    loaded = 'refuses to load' if one['refusal'] else one['loaded']
+    return (one['kernel'], one['version'], one['cpu'], loaded, one.get('set') or '-',
+            _all(module['set']), _all(module['get']), f'{one["states"]:,}',
+            f'{one["accepted"]:,}', f'{sum(one["refused"].values()):,}',
+            str(one['differences']), trimmed)
+
+
+def table(head, rows):
     """Rows in columns that line up, as Markdown."""
-    rows = [HEAD, *(row(one) for one in records)]
-    widths = [max(len(line[i]) for line in rows) for i in range(len(HEAD))]
+    rows = [head, *rows]
+    widths = [max(len(line[i]) for line in rows) for i in range(len(head))]
     lines = ['| ' + ' | '.join(cell.ljust(width) for cell, width in zip(line, widths)) + ' |'
              for line in rows]
     lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
     return '\n'.join(lines) + '\n'
 
 
-def full_table(matrix, kept):
-    """The document's part: every cell of the long group; one without a result is an error."""
-    cells = matrix.group('long').cells
-    missing = [f'{kernel}/{cpu}' for kernel, cpu in cells if (kernel, cpu) not in kept]
+def both_tables(records):
+    """A table of the cells without the module, and one of those with it, where there are any."""
+    made = [table(head, [row_of(one) for one in some]) for head, row_of, some in (
+        (HEAD, row, [one for one in records if 'loaded' not in one]),
+        (HEAD_HOOK, hook_row, [one for one in records if 'loaded' in one])) if some]
+    return '\n'.join(made)
+
+
+def _records(matrix, kept, group):
+    """The records of a group; a cell without one is an error."""
+    cells = matrix.group(group).cells
+    missing = [str(cell) for cell in cells if cell not in kept]
     if missing:
         raise LabError(f'{KEPT}: no result of {" ".join(missing)}: script/lab run --save')
-    return table([kept[cell] for cell in cells])
+    return [kept[cell] for cell in cells]
+
+
+def full_tables(matrix, kept):
+    """All that docs/lab.md shows: {mark: table}."""
+    return {BEGIN: both_tables(_records(matrix, kept, 'long')),
+            BEGIN_HOOK: both_tables(_records(matrix, kept, 'hook'))}
 
 
 def documents(matrix, kept):
     """Path: text, of the documents with their made parts as these results make them."""
-    cells = matrix.group('long').cells
-    return {DOCUMENT: document(DOCUMENT, full_table(matrix, kept)),
-            CONTRACT: document(CONTRACT, clauses.table([kept[cell] for cell in cells]))}
+    text = DOCUMENT.read_text(encoding='utf-8')
+    for mark, made in full_tables(matrix, kept).items():
+        text = document(DOCUMENT, made, mark, text)
+    return {DOCUMENT: text,
+            CONTRACT: document(CONTRACT, clauses.table(_records(matrix, kept, 'long')))}
 
 
-def document(path, made):
-    """A document's text with its made part replaced."""
-    text = path.read_text(encoding='utf-8')
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+def document(path, made, begin=BEGIN, text=None):
+    """A document's text with one of its made parts replaced."""
+    text = path.read_text(encoding='utf-8') if text is None else text
+    before, mark, rest = text.partition(begin)
+    old, end, after = rest.partition(END)
+    if not end or begin in rest or '<!-- made by' in old:
         raise LabError(f'{path}: the marks around the table are not there')
-    return (text[:text.index(BEGIN) + len(BEGIN)] + '\n\n' + made + '\n'
-            + text[text.index(END):])
+    return f'{before}{mark}\n\n{made}\n{end}{after}'
 
 
 def tap(number, result):

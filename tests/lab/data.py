@@ -23,8 +23,8 @@ SOURCE = Path(sys.argv.pop(1)).resolve()
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE))
 
-from lab import build, cache, cell, debian, initramfs, kernels, matrix  # noqa: E402
-from lab import results, unpack  # noqa: E402
+from lab import build, cache, cell, debian, guest, headers, initramfs  # noqa: E402
+from lab import kernels, matrix, module, results, toolchain, unpack  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.held import held  # noqa: E402
 
@@ -101,6 +101,16 @@ class Matrix(Place):
     def test_unknown_cpu_of_an_exception(self):
         self.broken('on.noavx', 'on.nosuch', 'kernel.hook: "on": unknown CPU "nosuch"')
 
+    def test_unknown_hook_in_group(self):
+        self.broken('hooks = ["trim"]', 'hooks = ["trimm"]', 'unknown hook "trimm"')
+
+    def test_a_hook_without_a_mask(self):
+        self.broken('get = "0x0"', 'get = "none"', 'hook.trim: "get": expected a mask in hex')
+
+    def test_a_hook_without_parameters(self):
+        self.broken('parameters = "mode=trim"', 'parameter = "mode=trim"',
+                    'hook.trim: "parameters" is missing')
+
     def test_no_states(self):
         self.broken('states = 10000', 'states = 0', '"states": expected a number from 1')
 
@@ -116,6 +126,10 @@ class Command(Place):
 
     def test_unknown_cpu(self):
         self.refused('unknown CPU "nosuch"; there are: pku', 'run', 'fixed/nosuch', status=16)
+
+    def test_unknown_hook(self):
+        self.refused('unknown hook "nosuch"; there are: trim', 'run', 'fixed/pku+nosuch',
+                     status=16)
 
     def test_unknown_group(self):
         self.refused('unknown group "nosuch"; there are: default', 'run', '--group', 'nosuch', status=16)
@@ -137,17 +151,21 @@ class Command(Place):
         long = [line for line in lines if line.startswith('long\t')]
         self.assertGreater(len(long), 80)
         for line in lines:
-            if line.startswith('default\t'):
-                self.assertIn('long\t100000\t' + line.split('\t')[2], long)
+            group, states, name = line.split('\t')
+            if group == 'default' and '+' in name:
+                self.assertIn(f'hook\t{states}\t{name}', lines)
+            elif group == 'default':
+                self.assertIn(f'long\t100000\t{name}', long)
 
 
-def deb(place, files):
+def deb(place, files, depends=''):
     """A package with these files, as dpkg makes it."""
     root = place / 'root'
     (root / 'DEBIAN').mkdir(parents=True)
     (root / 'DEBIAN' / 'control').write_text(
         'Package: linux-image-1-amd64\nVersion: 1\nArchitecture: amd64\nMaintainer: lab\n'
-        'Description: none\n', encoding='ascii')
+        + (f'Depends: {depends}\n' if depends else '') + 'Description: none\n',
+        encoding='ascii')
     for name, data in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +176,7 @@ def deb(place, files):
     return made
 
 
-def module(*needed):
+def kvm_module(*needed):
     """As much of a module as is looked at."""
     return b'\x7fELF\0license=GPL\0depends=' + ','.join(needed).encode() + b'\0name=x\0'
 
@@ -167,11 +185,11 @@ class Unpack(Place):
     """Kernel packages."""
 
     FILES = {'boot/vmlinuz-1': os.urandom(100000),
-             'lib/modules/1/kernel/kvm-amd.ko': module('kvm', 'ccp'),
-             'lib/modules/1/kernel/kvm.ko': module('irqbypass', 'odd_one'),
-             'lib/modules/1/kernel/ccp.ko': module(),
-             'lib/modules/1/kernel/irqbypass.ko': module(),
-             'lib/modules/1/kernel/elsewhere/odd_one.ko': module()}
+             'lib/modules/1/kernel/kvm-amd.ko': kvm_module('kvm', 'ccp'),
+             'lib/modules/1/kernel/kvm.ko': kvm_module('irqbypass', 'odd_one'),
+             'lib/modules/1/kernel/ccp.ko': kvm_module(),
+             'lib/modules/1/kernel/irqbypass.ko': kvm_module(),
+             'lib/modules/1/kernel/elsewhere/odd_one.ko': kvm_module()}
 
     def test_modules_in_the_order_to_load(self):
         made = self.place / 'made'
@@ -198,13 +216,13 @@ class Unpack(Place):
         self.refused('not a whole package', self.FILES, 10)
 
     def test_no_kernel(self):
-        self.refused('no vmlinuz', {'lib/modules/1/kernel/kvm-amd.ko': module()})
+        self.refused('no vmlinuz', {'lib/modules/1/kernel/kvm-amd.ko': kvm_module()})
 
     def test_no_kvm(self):
         self.refused('no module kvm-amd', {'boot/vmlinuz-1': b'x'})
 
     def test_module_that_is_nowhere(self):
-        self.refused('no module gone', {'boot/vmlinuz-1': b'x', 'kvm-amd.ko': module('gone')})
+        self.refused('no module gone', {'boot/vmlinuz-1': b'x', 'kvm-amd.ko': kvm_module('gone')})
 
 
 class Cache(Place):
@@ -265,6 +283,178 @@ class Cache(Place):
         with self.assertRaises(LabError) as caught:
             build.key(row, '1')
         self.assertIn('config-nosuch', str(caught.exception))
+
+
+class Module(Place):
+    """The kernel module's build, with a make that a test says what it does."""
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.place / 'kmod'
+        (self.place / 'core').mkdir()
+        (self.place / 'core' / 'rule.c').write_text('int rule;\n', encoding='ascii')
+        self.source.mkdir()
+        (self.source / 'Kbuild').write_text('obj-m := xferry.o\n', encoding='ascii')
+        (self.source / 'core').symlink_to('../core')
+        self.kdir = self.place / 'kdir'
+        self.kdir.mkdir()
+        self.makefile('modules:\n\tcp /bin/true $(M)/xferry.ko\n')
+        self.addCleanup(setattr, headers, 'get', headers.get)
+        self.target = headers.Headers(self.kdir, self.kdir, 'gcc', None)
+        headers.get = lambda *_: self.target
+        self.kernel = kernels.Kernel('some', None, (), 'linux', '1', 'suite', 'preset')
+
+    def makefile(self, text):
+        """What the kernel's own Makefile does."""
+        (self.kdir / 'Makefile').write_text(text, encoding='ascii')
+
+    def get(self):
+        """The module."""
+        with contextlib.redirect_stderr(io.StringIO()):
+            return module.get(None, self.kernel, self.source)
+
+    def test_it_is_built_once(self):
+        first = self.get()
+        self.assertTrue(first.read_bytes().startswith(b'\x7fELF'))
+        self.makefile('modules:\n\tfalse\n')
+        self.assertEqual(self.get(), first)
+
+    def test_a_change_of_any_source_makes_another(self):
+        found = {self.get()}
+        (self.place / 'core' / 'rule.c').write_text('int other;\n', encoding='ascii')
+        found.add(self.get())
+        (self.source / 'Kbuild').write_text('obj-m := xferry.o\n\n', encoding='ascii')
+        found.add(self.get())
+        self.assertEqual(len(found), 3)
+
+    def test_another_kernel_is_another_module(self):
+        first = self.get()
+        self.target = headers.Headers(self.kdir, self.place, 'gcc', None)
+        self.assertNotEqual(self.get(), first)
+
+    def test_what_a_build_left_in_the_tree_is_no_source(self):
+        first = self.get()
+        for name in ('xferry.ko', 'xferry.o', '.xferry.o.cmd', 'Module.symvers'):
+            (self.source / name).write_text('old', encoding='ascii')
+        self.assertEqual(self.get(), first)
+
+    def test_the_tree_is_left_as_it_was(self):
+        self.get()
+        self.assertEqual({path.name for path in self.source.iterdir()}, {'Kbuild', 'core'})
+
+    def test_one_that_does_not_build(self):
+        self.makefile('modules:\n\t@echo "get.c:1:1: error: no such thing" >&2; false\n')
+        with self.assertRaises(LabError) as caught:
+            self.get()
+        self.assertRegex(str(caught.exception), r'^module for some \(1\): does not build \(see '
+                         r'(\S+)\): get.c:1:1: error: no such thing$')
+        log = Path(re.search(r'see (\S+)\)', str(caught.exception))[1])
+        self.assertIn('no such thing', log.read_text(encoding='utf-8'))
+        self.assertEqual(list((cache.place() / 'modules').glob('linux*')), [])
+
+    def test_no_source(self):
+        self.source = self.place / 'none'
+        with self.assertRaisesRegex(LabError, "none: there is no module's source"):
+            self.get()
+
+    def test_no_namespace_for_another_compiler(self):
+        self.target = headers.Headers(self.kdir, self.kdir, 'gcc-0', 'suite')
+        (self.place / 'unshare').write_text('#!/bin/sh\necho unshare: not here >&2; exit 1\n',
+                                            encoding='ascii')
+        (self.place / 'unshare').chmod(0o755)
+        os.environ['PATH'] = f'{self.place}:{os.environ["PATH"]}'
+        with self.assertRaisesRegex(LabError, 'no namespace for another compiler: .*not here'):
+            self.get()
+
+    def test_own_headers_follow_source_and_configuration(self):
+        data = matrix.load()
+        fixed = data.kernel('fixed')
+        first = headers.own_key(fixed, '1')
+        self.assertEqual(headers.own_key(data.kernel('leaky'), '1'), first)
+        self.assertNotEqual(headers.own_key(fixed, '2'), first)
+        self.assertNotEqual(headers.own_key(data.kernel('debug'), '1'), first)
+        self.addCleanup(setattr, build, 'CONFIG', build.CONFIG)
+        build.CONFIG = self.source / 'Kbuild'
+        self.assertNotEqual(headers.own_key(fixed, '1'), first)
+
+    def test_the_compiler_that_headers_name(self):
+        for needs, found in ((['linux-kbuild-6.1', 'linux-compiler-gcc-12-x86'], 'gcc-12'),
+                             (['gcc-16-for-host'], 'gcc-16')):
+            self.assertEqual(headers.compiler(needs, 'x'), found)
+        with self.assertRaisesRegex(LabError, 'x: names no compiler'):
+            headers.compiler(['gcc', 'make'], 'x')
+
+    def test_what_a_package_needs(self):
+        package = deb(self.place, {'x': b'x'}, depends='aa (= 1:2), b-1.0 | c, linux-kbuild-6.1')
+        self.assertEqual(headers.depends(package), ['aa', 'b-1.0', 'linux-kbuild-6.1'])
+
+
+class Judged(Place):
+    """What a cell with the module is held to."""
+
+    TRIM = matrix.load().hook('trim')
+    OBSERVE = matrix.load().hook('observe')
+    COUNTED = {f'{way}_{what}': 0 for way in ('set', 'get')
+               for what in ('superfluous', 'trimmed', 'distrusted', 'failed')}
+
+    def counted(self, hook, **counters):
+        """What is said of such counters."""
+        return list(cell._counted(hook, self.COUNTED | counters))
+
+    def test_counters_as_they_should_be(self):
+        self.assertEqual(self.counted(self.TRIM, set_trimmed=7), [])
+        self.assertEqual(self.counted(self.OBSERVE, set_superfluous=7), [])
+        self.assertEqual(list(cell._counted(self.TRIM, {})), [])
+
+    def test_one_that_trims_and_was_to_observe(self):
+        self.assertEqual(self.counted(self.OBSERVE, set_superfluous=1, set_trimmed=1),
+                         ['the module counts set_trimmed 1, and was not to trim'])
+        self.assertEqual(self.counted(self.TRIM, set_trimmed=1, get_trimmed=2),
+                         ['the module counts get_trimmed 2, and was not to trim'])
+
+    def test_one_that_does_nothing(self):
+        for hook in (self.TRIM, self.OBSERVE):
+            self.assertEqual(self.counted(hook), ['the module has met nothing superfluous'])
+
+    def test_one_that_lost_its_trust(self):
+        self.assertEqual(self.counted(self.TRIM, set_trimmed=1, set_distrusted=3),
+                         ['the module counts set_distrusted 3, expected 0'])
+
+    def test_a_refusal(self):
+        row = matrix.Row('old', preset='x', refuses='no function')
+        some = matrix.Row('new', preset='x')
+        for one, hook, refusal, said in (
+                (row, self.TRIM, 'EINVAL: there is no function here', None),
+                (row, None, None, None), (some, self.TRIM, None, None),
+                (row, self.TRIM, None, 'the module loads, which the matrix says it does not'),
+                (row, self.TRIM, 'EPERM', 'does not load: EPERM, expected "no function"'),
+                (some, self.TRIM, 'EPERM', 'the module does not load: EPERM')):
+            found = list(cell._loads(one, hook, refusal))
+            self.assertEqual(len(found), 1 if said else 0)
+            self.assertIn(said or '', ''.join(found))
+
+    def test_what_a_kernel_that_refuses_does(self):
+        data = matrix.load()
+        expected = {hook: cell._expected(data, data.kernel(kernel),
+                                         matrix.Cell(kernel, 'pku', hook), {})['module']
+                    for kernel, hook in (('fixed', None), ('fixed', 'observe'),
+                                         ('debian-5.10', 'trim'), ('fixed', 'pkru'))}
+        self.assertEqual(expected, {None: None, 'observe': None, 'trim': None,
+                                    'pkru': {'set': '0x200', 'get': '0x0'}})
+
+    def test_what_init_reports(self):
+        report = guest.Report('== hook: refused: Invalid argument: xferry: not loaded: no\n'
+                              '== kvm: ready\n== begin a\nsaid\n\n== end a exit 3\n'
+                              '== tainted: 12928\n\n== done\n')
+        self.assertEqual(report.kvm(), 'ready')
+        self.assertEqual(report.refusal(), 'Invalid argument: xferry: not loaded: no')
+        self.assertEqual(report.output('a'), ('said\n\n', 'exit 3'))
+        self.assertEqual((report.unloaded(), report.stats()), (False, {}))
+        self.assertEqual(report.taints(), ['an oops', 'a warning'])
+        report = guest.Report('== hook: loaded\n== begin hook-stats\nset_clean 17\n\n'
+                              '== end hook-stats exit 0\n== hook: unloaded\n== tainted: 4096\n')
+        self.assertEqual((report.unloaded(), report.refusal(), report.taints(), report.stats()),
+                         (True, None, [], {'set_clean': 17}))
 
 
 class Probed(Place):
@@ -333,7 +523,8 @@ class Apt(Place):
         """Why a cell of a Debian kernel fails; nothing is booted."""
         row = matrix.Row('some', preset='debian-12', suites=('suite',), take='newest')
         data = matrix.Matrix('', (), {'some': row}, {cpu: matrix.Cpu(cpu, 'max', 7)}, {})
-        result = cell.run(data, 'some', cpu, None, cell.Asked(1), place or self.place / 'cell')
+        result = cell.run(data, matrix.Cell('some', cpu), None, cell.Asked(1),
+                          place or self.place / 'cell')
         self.assertEqual(len(result.reasons), 1)
         self.assertEqual(len(result.reasons[0].splitlines()), 1)
         return result.reasons[0]
@@ -498,13 +689,15 @@ class Document(Place):
     def test_every_result_kept_is_as_the_matrix_expects(self):
         kept = results.load()
         data = matrix.load()
-        for cell in data.group('long').cells:
-            self.assertTrue(cell in kept, f'no result of {cell}')
-        for (kernel, cpu), one in kept.items():
-            with self.subTest(cell=f'{kernel}/{cpu}'):
+        for group in ('long', 'hook'):
+            for cell in data.group(group).cells:
+                self.assertTrue(cell in kept, f'no result of {cell}')
+        for cell, one in kept.items():
+            with self.subTest(cell=str(cell)):
+                group = data.group('hook' if cell.hook else 'long')
                 self.assertEqual(one['differences'], 0)
-                self.assertEqual(int(one['holds'], 16), data.cpu(cpu).holds)
-                self.assertGreaterEqual(one['states'], data.group('long').states)
+                self.assertEqual(int(one['holds'], 16), data.cpu(cell.cpu).holds)
+                self.assertGreaterEqual(one['states'], group.states)
 
     def test_every_clause_is_tried_and_has_its_reason(self):
         text = (SOURCE / 'docs' / 'contract.md').read_text(encoding='utf-8')
@@ -518,20 +711,21 @@ class Document(Place):
     def test_a_clause_said_to_be_broken_is_broken_somewhere(self):
         data, kept = matrix.load(), results.load()
         for preset, clauses in data.breaks.items():
-            broken = {clause for (kernel, _), one in kept.items()
-                      if data.kernel(kernel).preset == preset
+            broken = {clause for cell, one in kept.items()
+                      if data.kernel(cell.kernel).preset == preset and not cell.hook
                       for clause, said in one['contract'].items() if said['verdict'] == 'broken'}
             self.assertLessEqual(set(clauses), broken, preset)
 
     def test_two_that_save_at_once_lose_nothing(self):
         path = self.place / 'results.json'
         data = matrix.load()
-        cells = [('fixed', 'pku'), ('fixed', 'nopku')]
+        cells = [matrix.Cell('fixed', 'pku'), matrix.Cell('fixed', 'nopku', 'trim')]
         done = [types.SimpleNamespace(
-            kernel=kernel, cpu=cpu, package='p', version='1', passed=True, contract={},
+            cell=one, kernel=one.kernel, cpu=one.cpu, hook=one.hook, refusal=None, stats={},
+            package='p', version='1', passed=True, contract={},
             profile={'supported': '0x7', 'not_learned': dict.fromkeys(cell.BEHAVIOUR)},
             differ={'states': 1, 'accepted': 1, 'refused': {}, 'differences': 0, 'explained': []})
-            for kernel, cpu in cells]
+            for one in cells]
         results.save(data, done[:1], path)
         first = path.read_text(encoding='utf-8')
         path.unlink()
