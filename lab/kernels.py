@@ -26,7 +26,7 @@ class Kernel:
     version: str        # of the package, or of the source
     suite: str
     preset: str         # the behaviour that is expected
-    memory: int         # MiB
+    memory: int = 384   # MiB
 
 
 def _kernel(name, row, path):

@@ -12,7 +12,7 @@ import re
 PATTERNS = (
     r'WARNING:',                                 # WARN, lockdep, suspicious RCU usage
     r'\bBUG\b',                                  # BUG, KASAN, sleeping function, bad page
-    r'\bOops\b', r'general protection fault', r'kernel panic', r'invalid opcode',
+    r'\bOops\b', r'general protection fault', r'[Kk]ernel panic', r'invalid opcode',
     r'\bINFO: ',                                 # hung tasks, RCU stalls, lockdep is off
     r'detected stalls? on', r'soft lockup', r'hard LOCKUP',
     r'ODEBUG:', r'DEBUG_LOCKS_WARN_ON', r'list_(add|del) corruption', r'UBSAN:',
@@ -21,7 +21,7 @@ PATTERNS = (
     r'possible (circular|recursive) locking', r'Invalid wait context', r'\bcorrupt',
     r'probe_kernel|arm.*kprobe.*fail|Failed to (init|arm|disarm)',
 )
-ANY = re.compile('|'.join(f'(?:{pattern})' for pattern in PATTERNS), re.I)
+ANY = re.compile('|'.join(f'(?:{pattern})' for pattern in PATTERNS))
 # What a healthy boot prints that looks like one, whole lines.
 HARMLESS = re.compile(
     r'kmemleak: Kernel memory leak detector initialized.*'
