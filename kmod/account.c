@@ -34,9 +34,9 @@ DEFINE_PER_CPU(struct xf_counters, xf_counters);
 
 /* The last event of a VM, and how many there were. */
 struct vm {
-	struct xf_event last; /* vm NULL: this place is free */
-	u64 when;	      /* of the last event, in jiffies */
-	unsigned long superfluous[XF_DIRECTIONS];
+	struct xf_event last;			  /* vm NULL: this place is free */
+	u64 when;				  /* of the last event, in jiffies */
+	unsigned long superfluous[XF_DIRECTIONS]; /* left where it was */
 	unsigned long trimmed[XF_DIRECTIONS];
 };
 
@@ -79,9 +79,10 @@ static void note_vm(const struct xf_event *event)
 
 	vm->last = *event;
 	vm->when = get_jiffies_64();
-	vm->superfluous[event->direction]++;
 	if (event->dropped)
 		vm->trimmed[event->direction]++;
+	else
+		vm->superfluous[event->direction]++;
 	raw_spin_unlock_irqrestore(&vms_lock, flags);
 }
 
@@ -153,7 +154,6 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 static void show_vm(struct seq_file *file, const struct vm *vm)
 {
 	u64 age = jiffies64_to_nsecs(get_jiffies_64() - vm->when);
-
 	char text[EVENT_TEXT];
 
 	describe(&vm->last, text);
