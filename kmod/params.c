@@ -66,13 +66,15 @@ static bool word_mask(const char *text, size_t len, u64 *out)
 	if (len > WORD_MAX)
 		return false;
 	memcpy(word, text, len);
-	if (strcmp(word, "none") == 0)
-		*out = 0;
-	else if (strcmp(word, "all") == 0)
+	if (strncasecmp(word, "0x", 2) == 0)
+		return kstrtou64(word, 16, out) == 0;
+	if (strcmp(word, "all") == 0)
 		*out = EVERYTHING;
-	else if (kstrtou64(word, 16, out) || strncasecmp(word, "0x", 2) != 0)
+	else if (strcmp(word, "none") == 0)
+		*out = 0;
+	else
 		*out = xf_component_mask(word, len);
-	return *out || strcmp(word, "none") == 0 || strncasecmp(word, "0x", 2) == 0;
+	return *out || strcmp(word, "none") == 0;
 }
 
 static int set_components(const char *value, const struct kernel_param *param)
