@@ -87,8 +87,12 @@ static bool bad_load(const struct torture *torture, const char *parameter)
 	unsigned int lines = kmsg_count(&kmsg, "xferry: ");
 
 	kmsg_close(&kmsg);
-	if (!done(parameter, answer, EINVAL) || module_left(torture->name))
-		return complain("loaded with %s", parameter);
+	if (!answer)
+		(void)module_unload(torture->name);
+	if (!done(parameter, answer, EINVAL))
+		return false;
+	if (module_left(torture->name))
+		return complain("something is left of it, refused with %s", parameter);
 	/* The kernel has a line of its own for it: "`x' invalid for parameter `y'". */
 	return (lines >= 1 && lines <= 2) || complain("%s: %u lines in the log", parameter, lines);
 }
