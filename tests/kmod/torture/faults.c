@@ -203,11 +203,11 @@ bool scene_foreign(const struct torture *torture)
 {
 	struct kmsg kmsg = kmsg_here();
 
-	if (!done("load", module_load(torture->module, torture->parameters), 0))
+	if (!done("load", module_load(torture->module, "mode=trim trim_get=1"), 0))
 		return false;
 
 	bool right = ride_steadily(torture, 0, BELIEF_PLAIN, torture->states / GENERATE_RUN);
-	unsigned int lines = kmsg_count(&kmsg, "it keeps its hands off");
+	unsigned int lines = kmsg_count(&kmsg, "hands off for good");
 
 	kmsg_close(&kmsg);
 	right &= done("unload", module_unload(torture->name), 0);

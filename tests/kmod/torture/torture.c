@@ -66,11 +66,15 @@ static bool number(const char *text, uint64_t *out)
 }
 
 static const struct option known[] = {
-	{ "profile", required_argument, NULL, 'p' }, { "module", required_argument, NULL, 'm' },
-	{ "twin", required_argument, NULL, 't' },    { "parameters", required_argument, NULL, 'a' },
-	{ "rounds", required_argument, NULL, 'r' },  { "states", required_argument, NULL, 'n' },
-	{ "seed", required_argument, NULL, 's' },    { "threads", required_argument, NULL, 'c' },
-	{ "flips", no_argument, NULL, 'f' },	     { NULL, 0, NULL, 0 },
+	{ "profile", required_argument, NULL, 'p' },
+	{ "module", required_argument, NULL, 'm' },
+	{ "twin", required_argument, NULL, 't' },
+	{ "rounds", required_argument, NULL, 'r' },
+	{ "states", required_argument, NULL, 'n' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "threads", required_argument, NULL, 'c' },
+	{ "flips", no_argument, NULL, 'f' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static bool read_option(int option, struct torture *out, const char **profile)
@@ -86,9 +90,6 @@ static bool read_option(int option, struct torture *out, const char **profile)
 		return true;
 	case 't':
 		out->twin = optarg;
-		return true;
-	case 'a':
-		out->parameters = optarg;
 		return true;
 	case 'r':
 		return number(optarg, &out->rounds);
@@ -125,12 +126,9 @@ static bool open_host(const char *profile, struct xf_host **out)
 
 int main(int argc, char **argv)
 {
-	struct torture torture = { .name = "xferry",
-				   .parameters = "",
-				   .rounds = 10,
-				   .states = 10000,
-				   .seed = 1,
-				   .threads = 4 };
+	struct torture torture = {
+		.name = "xferry", .rounds = 10, .states = 10000, .seed = 1, .threads = 4
+	};
 	XF_AUTO(xf_scope_host) struct xf_host *host = NULL;
 	const char *profile = NULL;
 	int option;

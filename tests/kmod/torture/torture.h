@@ -12,17 +12,16 @@
 
 struct torture {
 	const struct xf_host *host;
-	const char *module;	/* xferry.ko */
-	const char *twin;	/* the same under another name */
-	const char *name;	/* what it is called in /sys/module */
-	const char *parameters; /* to load it with, where the scene does not choose */
+	const char *module; /* xferry.ko */
+	const char *twin;   /* the same under another name */
+	const char *name;   /* what it is called in /sys/module */
 	uint64_t rounds, states, seed;
 	unsigned int threads;
 	bool flips; /* parameters, tracepoint and debugfs meanwhile */
 };
 
 bool scene_churn(const struct torture *torture);   /* loaded and unloaded under load */
-bool scene_ride(const struct torture *torture);	   /* states alone, as `parameters` make it */
+bool scene_ride(const struct torture *torture);	   /* states alone, each setting at rest */
 bool scene_hostile(const struct torture *torture); /* from a process that may do nothing else */
 bool scene_twice(const struct torture *torture);   /* loaded twice; its twin beside it */
 bool scene_bad(const struct torture *torture);	   /* parameters that are none */
