@@ -12,7 +12,7 @@
 #include "base/scope.h"
 #include "tests/kmod/torture/torture.h"
 
-#define RUNS 40 /* of states, to see that answers are as they should be */
+#define RUNS 12 /* of states, to see that answers are as they should be */
 
 /* ---- Loaded twice ---- */
 
