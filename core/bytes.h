@@ -59,6 +59,10 @@ static inline void xf_copy_bytes(unsigned char *to, const unsigned char *from, s
 	}
 }
 
+/* A struct: of `*to = *from` compilers make a call of memcpy, once it is large enough. */
+#define XF_COPY(to, from) \
+	xf_copy_bytes((unsigned char *)(to), (const unsigned char *)(from), sizeof(*(to)))
+
 static inline void xf_zero_bytes(unsigned char *to, size_t count)
 {
 	size_t i = 0;

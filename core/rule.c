@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/rule.h"
+#include "core/bytes.h"
 
 struct xf_guest xf_guest_normal(struct xf_guest guest)
 {
@@ -66,14 +67,37 @@ static struct xf_area_limits limits_of(const struct xf_kvm *kvm, const struct xf
 	};
 }
 
-/* What a KVM clears in XSTATE_BV before it looks at it. */
-static uint64_t cleared_first(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu)
+/* What a KVM, with or without Proxmox' hook, clears in XSTATE_BV before it looks at it. */
+static uint64_t cleared_first(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
+			      bool hook_pkru)
 {
 	uint64_t cleared = kvm->xfd_clears ? vcpu->xfd : 0;
 
-	if (kvm->hook_pkru && !(guest_supported(kvm, vcpu) & XF_PKRU))
+	if (hook_pkru && !(guest_supported(kvm, vcpu) & XF_PKRU))
 		cleared |= XF_PKRU;
 	return cleared;
+}
+
+/*
+ * What the module knows: what its KVM keeps of the CPUID it was given, and that is all of
+ * the host where guests are shown that.
+ */
+static struct xf_guest evidence_kept(const struct xf_kvm *kvm, struct xf_guest evidence)
+{
+	if (kvm->shows_all && evidence.known)
+		return (struct xf_guest){ kvm->host, ~UINT64_C(0) };
+	return evidence;
+}
+
+/*
+ * Of the components that it was told to trim, those that it takes out of this vCPU's state.
+ * It leaves protected guests alone, but of those KVM takes and gives nothing anyway.
+ */
+static uint64_t trims(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t told)
+{
+	if (!vcpu->cpuid_set)
+		return 0;
+	return xf_droppable(~UINT64_C(0), evidence_kept(kvm, vcpu->evidence), told);
 }
 
 /* What reaches the guest of an XSTATE_BV that is accepted. */
@@ -82,31 +106,40 @@ static uint64_t loaded_of(const struct xf_kvm *kvm, uint64_t seen)
 	return kvm->no_xsave ? XF_FPSSE : seen;
 }
 
-static struct xf_kvm_answer answer(enum xf_reason reason, uint64_t loaded, uint64_t dropped)
+static struct xf_kvm_answer answer(enum xf_reason reason, uint64_t loaded, uint64_t dropped,
+				   uint64_t trimmed)
 {
-	return (struct xf_kvm_answer){ reason, loaded, dropped };
+	return (struct xf_kvm_answer){ reason, loaded, dropped, trimmed };
+}
+
+/* KVM_SET_XSAVE where a module takes `trim` out, once KVM has cleared what it clears first. */
+static struct xf_kvm_answer set_trimmed(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
+					const struct xf_area_head *head, uint64_t trim)
+{
+	uint64_t cleared = head->xstate_bv & cleared_first(kvm, vcpu, kvm->hook_pkru);
+	struct xf_area_head seen = *head;
+
+	trim &= head->xstate_bv & ~cleared;
+	seen.xstate_bv &= ~(cleared | trim);
+
+	const struct xf_area_limits limits = limits_of(kvm, vcpu);
+	enum xf_reason reason = xf_area_check_head(&seen, &limits);
+
+	if (reason != XF_REASON_NONE)
+		return answer(reason, 0, 0, 0);
+	return answer(XF_REASON_NONE, loaded_of(kvm, seen.xstate_bv), cleared, trim);
 }
 
 struct xf_kvm_answer xf_kvm_set(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
 				const struct xf_area_head *head)
 {
 	if (vcpu->guarded && kvm->protected_ignored)
-		return answer(XF_REASON_NONE, 0, 0);
-
-	uint64_t cleared = head->xstate_bv & cleared_first(kvm, vcpu);
-	struct xf_area_head seen = *head;
-
-	seen.xstate_bv &= ~cleared;
-
-	const struct xf_area_limits limits = limits_of(kvm, vcpu);
-	enum xf_reason reason = xf_area_check_head(&seen, &limits);
-
-	if (reason != XF_REASON_NONE)
-		return answer(reason, 0, 0);
-	return answer(XF_REASON_NONE, loaded_of(kvm, seen.xstate_bv), cleared);
+		return answer(XF_REASON_NONE, 0, 0, 0);
+	return set_trimmed(kvm, vcpu, head, trims(kvm, vcpu, kvm->hook_set));
 }
 
-uint64_t xf_kvm_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t in_use)
+/* What KVM itself gives, before a module trims it. */
+static uint64_t given(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t in_use)
 {
 	if (kvm->no_xsave)
 		return XF_FPSSE;
@@ -119,6 +152,11 @@ uint64_t xf_kvm_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, ui
 	uint64_t guest = guest_supported(kvm, vcpu);
 
 	return in_use & (kvm->get == XF_GET_TRIMS_BARE ? guest : guest | XF_FPSSE);
+}
+
+uint64_t xf_kvm_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t in_use)
+{
+	return given(kvm, vcpu, in_use) & ~trims(kvm, vcpu, kvm->hook_get);
 }
 
 bool xf_kvm_takes_xcr0(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu, uint64_t xcr0)
@@ -152,7 +190,13 @@ static uint64_t blocked_by(const struct xf_area_limits *limits, uint64_t xstate_
  */
 static struct xf_kvm_vcpu fresh_vcpu(uint64_t cpuid)
 {
-	return (struct xf_kvm_vcpu){ cpuid, .cpuid_set = true, .guarded = false, .xfd = 0 };
+	return (struct xf_kvm_vcpu){
+		.cpuid = cpuid,
+		.cpuid_set = true,
+		.guarded = false,
+		.xfd = 0,
+		.evidence = XF_GUEST_UNKNOWN,
+	};
 }
 
 static struct xf_kvm_vcpu kindest_vcpu(struct xf_guest guest)
@@ -168,8 +212,9 @@ static struct xf_kvm_vcpu harshest_vcpu(struct xf_guest guest)
 
 struct xf_kvm xf_kvm_kindest(const struct xf_kvm *kvm)
 {
-	struct xf_kvm kind = *kvm;
+	struct xf_kvm kind;
 
+	XF_COPY(&kind, kvm);
 	if (kvm->set == XF_SET_UNKNOWN)
 		kind.set = XF_SET_HOST;
 	if (kvm->unknown & XF_UNKNOWN_HOOK)
@@ -180,13 +225,16 @@ struct xf_kvm xf_kvm_kindest(const struct xf_kvm *kvm)
 		kind.mxcsr_mask = UINT32_MAX;
 	if (kvm->unknown & XF_UNKNOWN_MXCSR_ALWAYS)
 		kind.mxcsr_always = false;
+	if (kvm->unknown & XF_UNKNOWN_MODULE)
+		kind.hook_set = ~UINT64_C(0);
 	return kind;
 }
 
 static struct xf_kvm harshest_kvm(const struct xf_kvm *kvm)
 {
-	struct xf_kvm harsh = *kvm;
+	struct xf_kvm harsh;
 
+	XF_COPY(&harsh, kvm);
 	if (kvm->set == XF_SET_UNKNOWN)
 		harsh.set = XF_SET_GUEST_BARE;
 	if (kvm->unknown & XF_UNKNOWN_HOOK)
@@ -197,33 +245,79 @@ static struct xf_kvm harshest_kvm(const struct xf_kvm *kvm)
 		harsh.mxcsr_mask = XF_MXCSR_MASK; /* what every CPU with XSAVE has */
 	if (kvm->unknown & XF_UNKNOWN_MXCSR_ALWAYS)
 		harsh.mxcsr_always = true;
+	if (kvm->unknown & XF_UNKNOWN_MODULE)
+		harsh.hook_set = 0;
 	return harsh;
 }
 
-/* What is loaded at most. A hook that may not be there leaves PKRU in, where that is taken. */
-static uint64_t loaded_at_most(const struct xf_kvm *kind, bool hook_unknown,
-			       const struct xf_kvm_vcpu *vcpu, const struct xf_area_head *head)
+/*
+ * What a module takes out of whatever guest it may be that `guest` tells of. It knows what
+ * is known here, and more; but of supervisor components, which no guest has in XCR0, it may
+ * know nothing.
+ */
+static struct xf_bounds trim_bounds(const struct xf_kvm *kvm, struct xf_guest guest,
+				    struct xf_bounds told)
 {
-	struct xf_kvm kvm = *kind;
-	struct xf_kvm_answer with = xf_kvm_set(&kvm, vcpu, head);
+	bool shows_unknown = kvm->unknown & XF_UNKNOWN_SHOWS_ALL;
+	const struct xf_guest surely = { guest.shown, guest.known & ~XF_SUPERVISOR };
+	const struct xf_guest perhaps = { guest.shown, ~UINT64_C(0) };
+	const struct xf_guest all = { kvm->host, ~UINT64_C(0) };
+	uint64_t least = ~UINT64_C(0), most = 0;
 
-	if (!hook_unknown)
-		return with.loaded;
-	kvm.hook_pkru = false;
+	if (!kvm->shows_all || shows_unknown) {
+		least &= xf_droppable(~UINT64_C(0), surely, ~UINT64_C(0));
+		most |= xf_droppable(~UINT64_C(0), perhaps, ~UINT64_C(0));
+	}
+	if (kvm->shows_all || shows_unknown) {
+		least &= xf_droppable(~UINT64_C(0), all, ~UINT64_C(0));
+		most |= xf_droppable(~UINT64_C(0), all, ~UINT64_C(0));
+	}
+	return (struct xf_bounds){ least & told.least, most & told.most };
+}
 
-	struct xf_kvm_answer without = xf_kvm_set(&kvm, vcpu, head);
+/*
+ * What is loaded at most, where it is accepted: a hook that may not be there leaves PKRU in,
+ * and a module what may be the guest's, where that is taken.
+ */
+static uint64_t loaded_at_most(const struct xf_kvm *kind, bool hook_pkru,
+			       const struct xf_kvm_vcpu *vcpu, uint64_t xstate_bv)
+{
+	const struct xf_area_limits limits = limits_of(kind, vcpu);
+	uint64_t seen = xstate_bv & ~cleared_first(kind, vcpu, hook_pkru);
 
-	return with.loaded | without.loaded;
+	return loaded_of(kind, seen & limits.host & limits.user);
 }
 
 /* What is loaded at least, where it is accepted: a hook that may be there takes PKRU out. */
-static uint64_t loaded_at_least(const struct xf_kvm *harsh, bool hook_unknown,
-				const struct xf_kvm_vcpu *vcpu, const struct xf_area_head *head)
+static uint64_t loaded_at_least(const struct xf_kvm *harsh, bool hook_pkru,
+				const struct xf_kvm_vcpu *vcpu, uint64_t xstate_bv)
 {
-	struct xf_kvm kvm = *harsh;
+	return loaded_of(harsh, xstate_bv & ~cleared_first(harsh, vcpu, hook_pkru));
+}
 
-	kvm.hook_pkru |= hook_unknown;
-	return loaded_of(&kvm, head->xstate_bv & ~cleared_first(&kvm, vcpu));
+/*
+ * Of what the module takes out: what may be the guest's own all the same. Its evidence
+ * is not the guest's where KVM shows all of the host in place of what it was given.
+ */
+static uint64_t mistaken(const struct xf_kvm *kvm, uint64_t trimmed)
+{
+	return kvm->shows_all ? trimmed & ~kvm->host : 0;
+}
+
+static struct xf_prediction refused_for_sure(const struct xf_kvm *kvm,
+					     const struct xf_kvm_vcpu *vcpu, enum xf_reason reason,
+					     uint64_t xstate_bv)
+{
+	const struct xf_area_limits limits = limits_of(kvm, vcpu);
+	uint64_t seen = xstate_bv & ~cleared_first(kvm, vcpu, kvm->hook_pkru);
+
+	return (struct xf_prediction){
+		.outcome = XF_OUTCOME_REFUSED,
+		.reason = reason,
+		.blocked = blocked_by(&limits, seen, reason),
+		.dropped = 0,
+		.loaded = { 0, 0 },
+	};
 }
 
 struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
@@ -235,23 +329,16 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 	const struct xf_kvm_vcpu harsh = harshest_vcpu(guest);
 	const struct xf_kvm kind_kvm = xf_kvm_kindest(kvm);
 	const struct xf_kvm harsh_kvm = harshest_kvm(kvm);
-	bool hook_unknown = kvm->unknown & XF_UNKNOWN_HOOK;
-	struct xf_kvm_answer best = xf_kvm_set(&kind_kvm, &kind, head);
+	const struct xf_bounds told = { harsh_kvm.hook_set, kind_kvm.hook_set };
+	const struct xf_bounds trim = trim_bounds(kvm, guest, told);
+	struct xf_kvm_answer best = set_trimmed(&kind_kvm, &kind, head, trim.most);
+	uint64_t left = head->xstate_bv & ~trim.most;
 
-	if (best.reason != XF_REASON_NONE) {
-		const struct xf_area_limits limits = limits_of(&kind_kvm, &kind);
-		uint64_t seen = head->xstate_bv & ~cleared_first(&kind_kvm, &kind);
+	if (best.reason != XF_REASON_NONE)
+		return refused_for_sure(&kind_kvm, &kind, best.reason, left);
 
-		return (struct xf_prediction){
-			.outcome = XF_OUTCOME_REFUSED,
-			.reason = best.reason,
-			.blocked = blocked_by(&limits, seen, best.reason),
-			.dropped = 0,
-			.loaded = { 0, 0 },
-		};
-	}
-
-	struct xf_kvm_answer worst = xf_kvm_set(&harsh_kvm, &harsh, head);
+	struct xf_kvm_answer worst = set_trimmed(&harsh_kvm, &harsh, head, trim.least);
+	uint64_t dropped = best.dropped | mistaken(&kind_kvm, best.trimmed);
 
 	/* Every member is named: else clang would call memset for the rest. */
 	return (struct xf_prediction){
@@ -259,17 +346,27 @@ struct xf_prediction xf_predict(const struct xf_kvm *kvm, struct xf_guest guest,
 			worst.reason == XF_REASON_NONE ? XF_OUTCOME_ACCEPTED : XF_OUTCOME_UNKNOWN,
 		.reason = XF_REASON_NONE,
 		.blocked = 0,
-		.dropped = best.dropped & ~(guest.known & ~guest.shown),
-		.loaded = { loaded_at_least(&harsh_kvm, hook_unknown, &harsh, head),
-			    loaded_at_most(&kind_kvm, hook_unknown, &kind, head) },
+		.dropped = dropped & ~(guest.known & ~guest.shown),
+		.loaded = { loaded_at_least(&harsh_kvm, kind_kvm.hook_pkru, &harsh, left),
+			    loaded_at_most(&kind_kvm, harsh_kvm.hook_pkru, &kind,
+					   head->xstate_bv & ~trim.least) },
 	};
+}
+
+/* More than the guest was given, before a module trims it. */
+static bool gives_more(const struct xf_kvm *kvm)
+{
+	return !kvm->no_xsave && (kvm->get == XF_GET_LEAKS || kvm->shows_all);
 }
 
 bool xf_kvm_leaks(const struct xf_kvm *kvm)
 {
-	if (kvm->no_xsave || kvm->get == XF_GET_UNKNOWN)
+	uint64_t trimmed = kvm->unknown & XF_UNKNOWN_MODULE ? 0 : kvm->hook_get;
+
+	if (kvm->get == XF_GET_UNKNOWN || !gives_more(kvm))
 		return false;
-	return kvm->get == XF_GET_LEAKS || kvm->shows_all;
+	/* Where guests are shown all of the host, the module holds none of it superfluous. */
+	return kvm->shows_all || kvm->host & ~XF_FPSSE & ~trimmed;
 }
 
 /* What a leaky KVM adds: its mask is the host's default, which has all but AMX's tiles. */
@@ -285,9 +382,10 @@ struct xf_bounds xf_predict_get(const struct xf_kvm *kvm, struct xf_guest guest,
 
 	const struct xf_kvm_vcpu kind = kindest_vcpu(guest);
 	const struct xf_kvm_vcpu harsh = harshest_vcpu(guest);
-	struct xf_kvm least = *kvm;
-	struct xf_kvm most = *kvm;
+	struct xf_kvm least, most;
 
+	XF_COPY(&least, kvm);
+	XF_COPY(&most, kvm);
 	if (kvm->get == XF_GET_UNKNOWN) {
 		least.get = XF_GET_TRIMS_BARE;
 		most.get = XF_GET_LEAKS;
@@ -296,16 +394,24 @@ struct xf_bounds xf_predict_get(const struct xf_kvm *kvm, struct xf_guest guest,
 		least.shows_all = false;
 		most.shows_all = true;
 	}
-	if (xf_kvm_leaks(&least))
+	if (gives_more(&least))
 		in_use.least |= XF_PKRU;
-	if (xf_kvm_leaks(&most))
+	if (gives_more(&most))
 		in_use.most |= may_leak(kvm);
 	/* What the guest's IA32_XFD disarms reads clear, and that is not known. */
 	if (kvm->xfd_clears)
 		in_use.least &= ~XF_XTILEDATA;
+
+	bool told_unknown = kvm->unknown & XF_UNKNOWN_MODULE;
+	const struct xf_bounds told = {
+		told_unknown ? 0 : kvm->hook_get,
+		told_unknown ? ~UINT64_C(0) : kvm->hook_get,
+	};
+	const struct xf_bounds trim = trim_bounds(kvm, guest, told);
+
 	return (struct xf_bounds){
-		xf_kvm_get(&least, &harsh, in_use.least & kvm->host),
-		xf_kvm_get(&most, &kind, in_use.most & kvm->host),
+		given(&least, &harsh, in_use.least & kvm->host) & ~trim.most,
+		given(&most, &kind, in_use.most & kvm->host) & ~trim.least,
 	};
 }
 

@@ -64,6 +64,12 @@ enum xf_kvm_set {
  */
 struct xf_kvm {
 	uint64_t host; /* components it can hold: kvm_caps.supported_xcr0 */
+	/*
+	 * The xferry module, trimming: SET, and GET with trim_get, first take those of these
+	 * components out that the vCPU's own CPUID tells to be superfluous.
+	 */
+	uint64_t hook_set;
+	uint64_t hook_get;
 	uint32_t mxcsr_mask;
 	enum xf_kvm_get get;
 	enum xf_kvm_set set;
@@ -89,12 +95,13 @@ enum xf_kvm_unknown {
 	XF_UNKNOWN_SHOWS_ALL = 2,    /* shows_all */
 	XF_UNKNOWN_MXCSR_MASK = 4,   /* mxcsr_mask */
 	XF_UNKNOWN_MXCSR_ALWAYS = 8, /* mxcsr_always */
+	XF_UNKNOWN_MODULE = 16,	     /* hook_set, hook_get */
 };
 
 /*
  * Whether what is saved of a guest may have more in it than the guest was given: GET
- * leaks; or it trims, but to what KVM shows its guests, and that is all that the host
- * holds. False where GET is not known.
+ * leaks, and no module trims all that it leaks; or it trims, but to what KVM shows its
+ * guests, and that is all that the host holds. False where GET is not known.
  */
 bool xf_kvm_leaks(const struct xf_kvm *kvm);
 
@@ -107,12 +114,18 @@ struct xf_kvm_vcpu {
 	bool cpuid_set; /* KVM_SET_CPUID2 has been called */
 	bool guarded;	/* its state is protected (SEV-ES, TDX) */
 	uint64_t xfd;	/* the guest's IA32_XFD */
+	/*
+	 * What the CPUID that it was given tells of what it was shown (xf_shown_guest): what
+	 * the module goes by. Unknown: no CPUID, or one of no entries.
+	 */
+	struct xf_guest evidence;
 };
 
 struct xf_kvm_answer {
 	enum xf_reason reason; /* XF_REASON_NONE: KVM_SET_XSAVE returns 0 */
 	uint64_t loaded;       /* XSTATE_BV that reaches the guest; 0 when refused */
 	uint64_t dropped;      /* components that this KVM took away silently; 0 when refused */
+	uint64_t trimmed;      /* and what the module took out before; 0 when refused */
 };
 
 /*
@@ -148,7 +161,10 @@ struct xf_prediction {
 	enum xf_reason reason; /* when refused for sure: the first reason KVM meets */
 	/* When refused for sure: the components that are the reason (host, user, no-xsave). */
 	uint64_t blocked;
-	/* What is the guest's own, or may be, and the target, if it accepts, drops silently (hook).
+	/*
+	 * What is the guest's own, or may be, and the target, if it accepts, drops silently:
+	 * Proxmox' hook. What the module takes out is superfluous, and not in it; but where KVM
+	 * shows its guests all of the host, the module takes the rest for superfluous.
 	 */
 	uint64_t dropped;
 	/* If it accepts: XSTATE_BV that reaches the guest. Empty when refused for sure. */
@@ -159,7 +175,8 @@ struct xf_prediction {
  * What the target answers to a state when a VMM has set the guest's CPUID first,
  * with whatever is known of the guest and of the KVM: where what is unknown
  * could change the answer, the outcome is unknown. The vCPU is a fresh one, as
- * when a migration comes in: not protected, IA32_XFD 0.
+ * when a migration comes in: not protected, IA32_XFD 0. A module there has the whole
+ * CPUID: of XCR0's components it knows all that is known here.
  *
  * A guest shown x87 and SSE alone may have no leaf 0xD at all; only a KVM that
  * counts neither as shown (XF_SET_GUEST_BARE) tells the two apart, and there the

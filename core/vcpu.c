@@ -113,15 +113,20 @@ void xf_kvm_fpu_get(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
 		    const struct xf_kvm_fpu *fpu, void *out)
 {
 	unsigned char *to = out;
+	struct xf_kvm untrimmed;
 	uint64_t shown = xf_kvm_get(kvm, vcpu, fpu->in_use);
 
+	/* The module leaves the legacy region as KVM has written it. */
+	XF_COPY(&untrimmed, kvm);
+	untrimmed.hook_get = 0;
 	xf_zero_bytes(to, fpu->size);
 	if (vcpu->guarded)
 		return;
 	if (xf_kvm_fpu_is_whole(kvm))
 		copy(to, fpu->area, 0, XF_LEGACY_SIZE);
 	else
-		give_legacy(to, fpu->area, shown, kvm->mxcsr_mask);
+		give_legacy(to, fpu->area, xf_kvm_get(&untrimmed, vcpu, fpu->in_use),
+			    kvm->mxcsr_mask);
 	xf_put_le64(to + XF_XSTATE_BV_OFFSET, shown);
 	xf_for_each_bit (bit, shown & ~(XF_FPSSE | XF_PKRU))
 		copy_component(fpu, to, fpu->area, bit);

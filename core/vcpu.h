@@ -41,8 +41,8 @@ bool xf_kvm_fpu_init(const struct xf_kvm *kvm, const struct xf_layout *layout, v
 
 /*
  * KVM_SET_XSAVE of an area of `fpu->size` bytes: its answer, and what is loaded. A
- * refusal changes nothing. PKRU keeps its value when its bit is clear; a protected
- * guest keeps everything.
+ * refusal changes nothing. PKRU keeps its value when its bit is clear, or was cleared by
+ * a hook; a protected guest keeps everything.
  */
 struct xf_kvm_answer xf_kvm_fpu_set(const struct xf_kvm *kvm, const struct xf_kvm_vcpu *vcpu,
 				    struct xf_kvm_fpu *fpu, const void *area);

@@ -206,6 +206,30 @@ uint64_t xf_kvm_cpuid_shown(const struct xf_kvm_cpuid *cpuid)
 	return entry ? (uint64_t)entry->edx << 32 | entry->eax : 0;
 }
 
+/* A leaf without sub-leaves is the same whatever sub-leaf is asked for. */
+struct xf_guest xf_kvm_cpuid_evidence(const struct xf_kvm_cpuid *cpuid)
+{
+	static const struct kvm_cpuid_entry2 nothing;
+	struct xf_shown shown = { 0 };
+
+	for (uint32_t i = 0; i < cpuid->count && i < XF_KVM_CPUID_MAX; i++) {
+		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
+		const struct xf_cpuid_regs regs = { entry->eax, entry->ebx, entry->ecx,
+						    entry->edx };
+
+		/* What kernels up to 6.2 have not filled in. */
+		if (memcmp(entry, &nothing, sizeof(nothing)) == 0)
+			continue;
+		if (entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) {
+			xf_shown_leaf(&shown, entry->function, entry->index, &regs);
+			continue;
+		}
+		xf_shown_leaf(&shown, entry->function, 0, &regs);
+		xf_shown_leaf(&shown, entry->function, 1, &regs);
+	}
+	return shown.seen ? xf_shown_guest(&shown) : XF_GUEST_UNKNOWN;
+}
+
 void xf_kvm_cpuid_extents(const struct xf_kvm_cpuid *cpuid, struct xf_cpuid_regs out[XF_BITS])
 {
 	for (uint32_t i = 0; i < XF_BITS; i++) {

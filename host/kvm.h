@@ -121,6 +121,12 @@ const struct kvm_cpuid_entry2 *xf_kvm_cpuid_find(const struct xf_kvm_cpuid *cpui
 /* CPUID.(0xD,0).EDX:EAX: the components shown; 0 without that leaf. */
 uint64_t xf_kvm_cpuid_shown(const struct xf_kvm_cpuid *cpuid);
 
+/*
+ * What it tells of what a guest is shown, leaf by leaf (core/shown.h); nothing when it has
+ * no entries. So the module reads what KVM was given.
+ */
+struct xf_guest xf_kvm_cpuid_evidence(const struct xf_kvm_cpuid *cpuid);
+
 /* Sub-leaves 0 to 63 of leaf 0xD, as xf_layout_from_cpuid takes them. */
 void xf_kvm_cpuid_extents(const struct xf_kvm_cpuid *cpuid, struct xf_cpuid_regs out[XF_BITS]);
 

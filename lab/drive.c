@@ -123,6 +123,7 @@ static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *gues
 	guest_cpuid_make(&drive->supported, guest, &cpuid);
 
 	uint64_t set = xf_kvm_cpuid_shown(&cpuid);
+	const struct xf_guest evidence = xf_kvm_cpuid_evidence(&cpuid);
 
 	tally->cpuid_told++;
 	if (xf_kvm_set_cpuid(&pair->cpu, &cpuid)) {
@@ -133,6 +134,7 @@ static void tell_cpuid(const struct drive *drive, const struct guest_cpuid *gues
 	pair->cpuid_set = set;
 	pair->vcpu.cpuid_set = true;
 	pair->vcpu.cpuid = set;
+	pair->vcpu.evidence = evidence;
 	/* Up to 6.2 KVM does not say how many entries it wrote: what it did not write must be 0. */
 	memset(&cpuid, 0, sizeof(cpuid));
 	if (xf_kvm_get_cpuid(&pair->cpu, &cpuid))

@@ -103,18 +103,21 @@ static void load_line(char *line, FILE *report)
 	load_module(line, "");
 }
 
-/* The last line of the kernel's log with the hook's name in it, as far as it goes. */
+/* Of the kernel's log, the errors with the hook's name in them, as far as they go. */
 static void report_log(FILE *report)
 {
 	char *log = calloc(1, KLOG_SIZE + 1);
-	const char *last = NULL;
+	char *rest = log;
 
-	if (log && klogctl(KLOG_READ_ALL, log, KLOG_SIZE) > 0) {
-		for (const char *at = log; (at = strstr(at, HOOK ": ")); at++)
-			last = at;
+	if (!log || klogctl(KLOG_READ_ALL, log, KLOG_SIZE) <= 0)
+		rest = NULL;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		const char *said = strstr(line, HOOK ": ");
+
+		/* "<3>[    1.234567] …": 3 is an error, less is worse. */
+		if (said && line[0] == '<' && line[1] <= '3')
+			fprintf(report, ": %s", said);
 	}
-	if (last)
-		fprintf(report, ": %.*s", (int)strcspn(last, "\n"), last);
 	free(log);
 }
 

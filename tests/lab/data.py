@@ -716,6 +716,13 @@ class Document(Place):
                       for clause, said in one['contract'].items() if said['verdict'] == 'broken'}
             self.assertLessEqual(set(clauses), broken, preset)
 
+    def test_a_clause_said_to_be_broken_by_a_hook_is_broken_somewhere(self):
+        data, kept = matrix.load(), results.load()
+        for name, hook in data.hooks.items():
+            broken = {clause for cell, one in kept.items() if cell.hook == name
+                      for clause, said in one['contract'].items() if said['verdict'] == 'broken'}
+            self.assertLessEqual(set(hook.breaks), broken, name)
+
     def test_two_that_save_at_once_lose_nothing(self):
         path = self.place / 'results.json'
         data = matrix.load()

@@ -24,7 +24,7 @@ SOURCE, BUILD = (Path(sys.argv.pop(1)).resolve() for _ in range(2))
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE))
 
-from lab import initramfs, kernels, matrix, programs  # noqa: E402
+from lab import guest, initramfs, kernels, matrix, module, programs  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.machine import Machine  # noqa: E402
 
@@ -110,6 +110,42 @@ class Alone(Place):
         self.assertEqual(self.probe('leaky')['get'], 'leaks')
 
 
+class Modules(Place):
+    """Modules that do what none may; and the real one, run beside a program of one's own."""
+
+    def run_hooked(self, parameters, source=SOURCE / 'tests' / 'lab' / 'odd-module'):
+        """What a machine reports that has loaded that module and run the probe."""
+        made = programs.Programs(BUILD)
+        ko = module.get(DATA, self.kernel, source)
+        return guest.run(self.kernel, PKU, self.place, made, [('probe', '/xferry probe --json')],
+                         hook=guest.Hook(ko, parameters), files={'xferry': made.path('xferry')})
+
+    def refused(self, parameters):
+        """How that fails."""
+        with self.assertRaises(LabError) as caught:
+            self.run_hooked(parameters)
+        self.assertIn(str(self.place / 'console'), str(caught.exception))
+        return str(caught.exception)
+
+    def test_one_that_does_nothing_wrong(self):
+        self.assertEqual(self.run_hooked('').output('probe')[1], 'exit 0')
+
+    def test_one_that_refuses(self):
+        self.assertIn('the module does not load: No such device: xferry: not today',
+                      self.refused('mode=refuse'))
+
+    def test_one_that_warns(self):
+        self.assertIn('the kernel reports a warning', self.refused('mode=warn'))
+
+    def test_one_that_does_not_unload(self):
+        self.assertIn('was loaded, but does not unload', self.refused('mode=stay'))
+
+    def test_the_real_one(self):
+        report = self.run_hooked('mode=trim', module.SOURCE)
+        self.assertEqual(report.output('probe')[1], 'exit 0')
+        self.assertTrue(report.unloaded())
+
+
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -150,6 +186,25 @@ class Cells(Place):
                                                       'preset = "linux-6.2"'))
         self.assertEqual(status, 1, said)
         self.assertIn('set is "host", expected "guest"', said)
+
+    def test_a_module_that_is_loaded_otherwise_is_noticed(self):
+        status, said = self.cell('strict/pku+trim', hook=('parameters = "mode=trim"',
+                                                          'parameters = "mode=observe"'))
+        self.assertEqual(status, 1, said)
+        self.assertRegex(said, 'module is null, expected {"set": "0x[0-9a-f]+", "get": "0x0"}')
+
+    def test_a_module_that_refuses_is_noticed(self):
+        status, said = self.cell('fixed/pku+trim', hook=('parameters = "mode=trim"',
+                                                         'parameters = "mode=odd"'))
+        self.assertEqual(status, 1, said)
+        self.assertRegex(said, r'FAILED fixed/pku\+trim: the module does not load: Invalid argument'
+                               ': xferry: mode: expected observe or trim')
+
+    def test_a_module_that_loads_where_it_should_not_is_noticed(self):
+        status, said = self.cell('fixed/pku+observe', row=(
+            '[kernel.fixed]', '[kernel.fixed]\nrefuses = "not loaded"'))
+        self.assertEqual(status, 1, said)
+        self.assertIn('the module loads, which the matrix says it does not', said)
 
     def test_an_unknown_preset(self):
         status, said = self.cell('fixed/pku', preset=('preset = "linux-6.1.162"',

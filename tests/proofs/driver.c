@@ -26,6 +26,8 @@ int main(void)
 	/* The proofs that speak of these set them. */
 	c.kvm.shows_all = false;
 	c.kvm.unknown = 0;
+	c.kvm.hook_set = 0;
+	c.kvm.hook_get = 0;
 	proof(&c);
 }
 

@@ -24,7 +24,7 @@ rule.c%.superfluous = state \& guest.known%.superfluous = state%only-superfluous
 rule.c%.superfluous = state%.superfluous = host \& state%only-superfluous-changes
 rule.c%.lost = state \& guest.shown%.lost = state%lost-is-never-dropped
 rule.c%cleared .= XF_PKRU%cleared |= XF_PKRU | XF_APX%hook-drops-only-pkru
-rule.c%kvm->hook_pkru \&\& !(guest_supported(kvm, vcpu) \& XF_PKRU)%kvm->hook_pkru \&\& !(vcpu->cpuid \& XF_PKRU)%hook-drops-only-pkru
+rule.c%hook_pkru \&\& !(guest_supported(kvm, vcpu) \& XF_PKRU)%hook_pkru \&\& !(vcpu->cpuid \& XF_PKRU)%hook-drops-only-pkru
 rule.c%!vcpu->cpuid_set .. kvm->no_xsave)%kvm->no_xsave)%first-reason-wins
 rule.c%vcpu->cpuid_set \&\& kvm->set == XF_SET_GUEST)%vcpu->cpuid_set \&\& kvm->set != XF_SET_GUEST_BARE)%first-reason-wins
 rule.c%kvm->host \& ~XF_XTILEDATA%kvm->host%first-reason-wins
@@ -35,8 +35,8 @@ rule.c%return xstate_bv \& ~limits->user%return xstate_bv%refused-iff-blocked
 rule.c%harsh.set = XF_SET_GUEST_BARE%harsh.set = XF_SET_GUEST%prediction-is-sound
 rule.c%kind.hook_pkru = true%%prediction-is-sound
 rule.c%harsh.hook_pkru = false%%prediction-is-sound
-rule.c%kvm.hook_pkru .= hook_unknown%%prediction-is-sound
-rule.c%with.loaded . without.loaded%with.loaded%prediction-is-sound
+rule.c%kind_kvm.hook_pkru, \&harsh%harsh_kvm.hook_pkru, \&harsh%prediction-is-sound
+rule.c%harsh_kvm.hook_pkru, \&kind%kind_kvm.hook_pkru, \&kind%prediction-is-sound
 rule.c%kind.shows_all = true%%prediction-is-sound
 rule.c%harsh.shows_all = false%%prediction-is-sound
 rule.c%kind.mxcsr_mask = UINT32_MAX%%prediction-is-sound
@@ -48,14 +48,35 @@ rule.c%most.shows_all = true%%saved-is-within-bounds
 rule.c%kvm->get == XF_GET_LEAKS .. kvm->shows_all%kvm->get == XF_GET_LEAKS%saved-is-within-bounds
 rule.c%guest.shown . ~guest.known%guest.shown%prediction-is-sound
 rule.c%fresh_vcpu(guest.shown \& ~XF_FPSSE ? guest.shown : 0)%fresh_vcpu(guest.shown)%prediction-is-sound
-rule.c%struct xf_kvm harsh = .kvm%struct xf_kvm harsh = *kvm; harsh.set = XF_SET_GUEST_BARE%prediction-is-sharp
-rule.c%loaded_of(\&kvm, head->xstate_bv \& ~cleared_first(\&kvm, vcpu))%loaded_of(\&kvm, head->xstate_bv)%prediction-is-sound
+rule.c%XF_COPY(\&harsh, kvm)%XF_COPY(\&harsh, kvm); harsh.set = XF_SET_GUEST_BARE%prediction-is-sharp
+rule.c%xstate_bv \& ~cleared_first(harsh, vcpu, hook_pkru)%xstate_bv%prediction-is-sound
 rule.c%in_use.least .= XF_PKRU%in_use.least |= XF_PKRU | XF_AVX%saved-is-within-bounds
 rule.c%in_use.most .= may_leak(kvm)%in_use.most |= XF_PKRU%saved-is-within-bounds
 rule.c%least.get = XF_GET_TRIMS_BARE%least.get = XF_GET_TRIMS%saved-is-within-bounds
 rule.c%most.get = XF_GET_LEAKS%most.get = XF_GET_TRIMS%saved-is-within-bounds
 rule.c%in_use.least \&= ~XF_XTILEDATA%%saved-is-within-bounds
-rule.c%xf_kvm_get(\&most, \&kind, in_use.most \& kvm->host)%xf_kvm_get(\&most, \&harsh, in_use.most \& kvm->host)%saved-is-within-bounds
+rule.c%given(\&most, \&kind, in_use.most%given(\&most, \&harsh, in_use.most%saved-is-within-bounds
+rule.c%if (!vcpu->cpuid_set)%if (false)%module-drops-only-superfluous
+rule.c%trim \&= head->xstate_bv \& ~cleared%trim \&= head->xstate_bv%module-drops-only-superfluous
+rule.c%evidence_kept(kvm, vcpu->evidence), told)%(struct xf_guest){ vcpu->cpuid, ~UINT64_C(0) }, told)%module-drops-only-superfluous
+rule.c%evidence_kept(kvm, vcpu->evidence), told)%evidence_kept(kvm, vcpu->evidence), ~UINT64_C(0))%module-drops-only-superfluous
+rule.c%seen.xstate_bv \&= ~(cleared . trim)%seen.xstate_bv \&= ~cleared%module-drops-only-superfluous
+rule.c%kvm->shows_all \&\& evidence.known%false%module-set-is-predicted
+rule.c%surely = { guest.shown, guest.known \& ~XF_SUPERVISOR }%surely = { guest.shown, guest.known }%module-set-is-predicted
+rule.c%surely = { guest.shown, guest.known \& ~XF_SUPERVISOR }%surely = { guest.shown, ~UINT64_C(0) }%module-set-is-predicted
+rule.c%perhaps = { guest.shown, ~UINT64_C(0) }%perhaps = { guest.shown, guest.known }%module-set-is-predicted
+rule.c%harsh.hook_set = 0%%module-set-is-predicted
+rule.c%kind.hook_set = ~UINT64_C(0)%%module-set-is-predicted
+rule.c%left = head->xstate_bv \& ~trim.most%left = head->xstate_bv%module-set-is-predicted
+rule.c%head->xstate_bv \& ~trim.least) }%head->xstate_bv \& ~trim.most) }%module-set-is-predicted
+rule.c%return kvm->shows_all ? trimmed%return true ? trimmed%module-set-is-predicted
+rule.c%\& ~trims(kvm, vcpu, kvm->hook_get)%%module-get-is-predicted
+rule.c%in_use.least \& kvm->host) \& ~trim.most%in_use.least \& kvm->host)%module-get-is-predicted
+rule.c%in_use.most \& kvm->host) \& ~trim.least%in_use.most \& kvm->host) \& ~trim.most%module-get-is-predicted
+rule.c%told_unknown ? 0 :%%module-get-is-predicted
+rule.c%told_unknown ? ~UINT64_C(0) :%%module-get-is-predicted
+rule.c%return kvm->shows_all .. kvm->host%return kvm->host%module-get-is-predicted
+rule.c%if (gives_more(\&most))%if (most.get == XF_GET_LEAKS)%saved-is-within-bounds
 area.c%if (head->xstate_bv \& ~limits->host)%if (~head->xstate_bv \& XF_X87)%more-is-refused-sooner
 rule.c%return guest . XF_FPSSE%return guest%repaired-is-taken
 rule.c%in_use \&= ~XF_SUPERVISOR%in_use \&= ~XF_PT%get-is-within-use

@@ -3,29 +3,10 @@
  * Whatever the guest was really shown and the KVM really does, as long as what
  * is known of them is true: a definite outcome is the answer that is given.
  */
-#include "proof.h"
+#include "sound.h"
 
 const unsigned int proof_reads =
 	READS_STATE | READS_GUEST | READS_HOST | READS_CPUID | READS_SET | READS_HEAD;
-
-static void sound(const struct proof_case *c, const struct xf_kvm *known, const struct xf_kvm *real)
-{
-	struct xf_prediction predicted = xf_predict(known, c->guest, &c->head);
-	struct xf_kvm_vcpu vcpu = fresh(c->vcpu.cpuid);
-	struct xf_kvm_answer answer = xf_kvm_set(real, &vcpu, &c->head);
-
-	CLAIM(predicted.outcome != XF_OUTCOME_ACCEPTED || answer.reason == XF_REASON_NONE);
-	CLAIM(predicted.outcome != XF_OUTCOME_REFUSED || answer.reason != XF_REASON_NONE);
-	CLAIM((predicted.outcome == XF_OUTCOME_REFUSED) == (predicted.reason != XF_REASON_NONE));
-	if (answer.reason == XF_REASON_NONE) {
-		CLAIM((predicted.dropped & ~answer.dropped) == 0);
-		CLAIM((predicted.loaded.least & ~answer.loaded) == 0);
-		CLAIM((answer.loaded & ~predicted.loaded.most) == 0);
-	}
-	/* Of several reasons it names the one that no truth takes away, asked last of them. */
-	if (predicted.outcome == XF_OUTCOME_REFUSED)
-		CLAIM(answer.reason <= predicted.reason);
-}
 
 /* What is not known of a KVM has the wrong value. */
 static struct xf_kvm without(const struct xf_kvm *real, enum xf_kvm_set set, unsigned int unknown)
@@ -68,6 +49,8 @@ void proof(const struct proof_case *c)
 
 		struct xf_kvm known = without(&real, c->kvm.set, ways[i].unknown);
 
-		sound(c, &known, &real);
+		const struct xf_kvm_vcpu vcpu = fresh(c->vcpu.cpuid);
+
+		claim_sound(c, &known, &real, &vcpu, &c->head);
 	}
 }
