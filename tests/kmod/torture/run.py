@@ -124,7 +124,8 @@ def play(data, built, plan, name):
     place.mkdir(parents=True, exist_ok=True)
     with held(place):
         report = guest.run_any(kernel, data.cpu(plan.cpu), place, built, run,
-                               files=files(ko, place), limit=plan.limit, accel=plan.accel,
+                               files=files(ko, place), limit=plan.limit,
+                               boot_limit=plan.limit, accel=plan.accel,
                                words=f'{WORDS} {plan.words}'.strip(), more=('-smp', str(CPUS)))
         console = (place / 'console').read_text(encoding='utf-8', errors='replace')
     for scene, _ in run[1:-1]:
