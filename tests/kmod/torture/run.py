@@ -69,8 +69,8 @@ PLANS = {
         *ALL, 'hostile --states 10000 --rounds 500', 'churn --rounds 100 --flips'), AT_ONCE, 1500),
     # A kernel that watches itself.
     'debug': Plan(('debug',), 'nopku-qemu10', (
-        'ride --states 160', 'twice', 'muted', 'churn --rounds 20 --flips --threads 3',
-        'leaks --rounds 10', 'hostile --states 320 --rounds 40'), AT_ONCE, 1500),
+        'churn --rounds 20 --flips --threads 3', 'leaks --rounds 10',
+        'hostile --states 320 --rounds 40', 'ride --states 160', 'twice', 'muted'), AT_ONCE, 1500),
     # Each allocation of a load fails once.
     'starved': Plan(('debug',), 'nopku-qemu10', ('starved',), AT_ONCE, 1500),
 }
