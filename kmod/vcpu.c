@@ -8,6 +8,7 @@
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/uaccess.h>
 
 /* The functions are what they are taken for, or this does not compile. */
 #ifdef XF_HAS_GUEST_FPSTATE
@@ -144,15 +145,31 @@ static void note_leaf(struct xf_shown *shown, const struct kvm_cpuid_entry2 *ent
 	xf_shown_leaf(shown, entry->function, 1, &regs);
 }
 
+/*
+ * Whether there is a table where this module's headers say. The checks of a call do not
+ * reach that far into the structure, and what is not a table must not be followed.
+ */
+static bool is_table(const struct kvm_cpuid_entry2 *entries, int count)
+{
+	u32 ends[2];
+
+	return count <= KVM_MAX_CPUID_ENTRIES &&
+	       !copy_from_kernel_nofault(&ends[0], &entries[0].function, sizeof(u32)) &&
+	       !copy_from_kernel_nofault(&ends[1], &entries[count - 1].padding[2], sizeof(u32));
+}
+
 /* The entries cannot change: who sets them needs the vCPU's mutex, which the caller holds. */
 bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_shown *out)
 {
 	const struct kvm_cpuid_entry2 *entries = vcpu->arch.cpuid_entries;
+	int count = vcpu->arch.cpuid_nent;
 
-	if (vcpu->arch.cpuid_nent <= 0)
+	if (count <= 0)
 		return false;
+	if (!is_table(entries, count))
+		return distrust("struct kvm_vcpu_arch", "no CPUID where it is looked for");
 	out->seen = 0;
-	for (int i = 0; i < vcpu->arch.cpuid_nent; i++)
+	for (int i = 0; i < count; i++)
 		if (xf_shown_keeps(entries[i].function))
 			note_leaf(out, &entries[i]);
 	return true;

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Kernels of our own: one source tree, one configuration, a few patches each.
+"""Kernels of our own: one source tree a configuration, a few patches each.
 
 The tree stays in the cache, so that a variant takes seconds: only the files that
 its patches touch are compiled again. Before each build every file ever patched is
-put back to what it was, so it does not matter how the one before ended.
+put back to what it was, so it does not matter how the one before ended. A kernel
+with a configuration of its own has a tree of its own, for there all is compiled anew.
 """
 
 import filecmp
@@ -48,10 +49,26 @@ def code(patch):
     return ''.join(part for part in parts if not part.startswith('diff --git a/Documentation/'))
 
 
+def config_files(row):
+    """lab/config, and what the kernel has on top of it."""
+    if row.config is None:
+        return [CONFIG]
+    file = CONFIG.with_name(f'config-{row.config}')
+    if not file.is_file():
+        raise LabError(f'kernel {row.name}: no {file}')
+    return [CONFIG, file]
+
+
+def source_tree(row, version):
+    """Where the source is built for that kernel."""
+    name = 'source' if row.config is None else f'source-{row.config}'
+    return cache.place() / name / version
+
+
 def key(row, version):
     """What decides what comes out: a hash of the source's version, configuration and patches."""
     digest = hashlib.sha256(version.encode())
-    for file in [CONFIG, *patch_files(row)]:
+    for file in [*config_files(row), *patch_files(row)]:
         digest.update(b'\0' + file.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -61,9 +78,9 @@ def _run(command, log, **more):
         return process.run(command, stdout=out, stderr=out, **more).returncode == 0
 
 
-def _unpack(matrix, version, suite, log):
+def _unpack(matrix, row, version, suite, log):
     """The source tree of that version. Trees of other versions go."""
-    tree = cache.place() / 'source' / version
+    tree = source_tree(row, version)
     if tree.is_dir():
         return tree
     shutil.rmtree(tree.parent, ignore_errors=True)
@@ -106,18 +123,22 @@ def _apply(tree, patch, log):
     return _run(['patch', '-d', tree, '-p1', '--forward'], log, given=text.encode())
 
 
-def _configure(tree, log):
+def _configure(tree, row, log):
     """The configuration, where it changed; an option that does not take is an error."""
-    wanted = CONFIG.read_text(encoding='utf-8')
+    files = config_files(row)
+    wanted = ''.join(file.read_text(encoding='utf-8') for file in files)
     mark = tree / '.configured'
     if mark.exists() and mark.read_text(encoding='utf-8') == wanted:
         return
-    if not _run(['make', '-C', tree, f'KCONFIG_ALLCONFIG={CONFIG}', 'allnoconfig'], log):
-        raise LabError(f'lab/config: cannot be applied (see {log})')
+    whole = tree / '.wanted'
+    whole.write_text(wanted, encoding='utf-8')
+    names = ', '.join(f'lab/{file.name}' for file in files)
+    if not _run(['make', '-C', tree, f'KCONFIG_ALLCONFIG={whole}', 'allnoconfig'], log):
+        raise LabError(f'{names}: cannot be applied (see {log})')
     got = set((tree / '.config').read_text(encoding='utf-8').splitlines())
     for line in wanted.splitlines():
         if line.startswith('CONFIG_') and line not in got:
-            raise LabError(f'lab/config: {line} does not take: something it needs is missing')
+            raise LabError(f'{names}: {line} does not take: something it needs is missing')
     mark.write_text(wanted, encoding='utf-8')
 
 
@@ -138,15 +159,15 @@ def _make_target(tree, target, what, log):
         raise LabError(f'{what}: does not build (see {log})')
 
 
-def prepared(matrix, version, suite):
+def prepared(matrix, row, version, suite):
     """The source tree with all that modules are built against; for whoever holds the cache."""
-    what = f'headers of {matrix.source} {version}'
+    what = f'headers for {row.name} ({matrix.source} {version})'
     _check_programs(what)
     log = cache.place() / 'build-headers.log'
     log.unlink(missing_ok=True)
-    tree = _unpack(matrix, version, suite, log)
+    tree = _unpack(matrix, row, version, suite, log)
     _restore(tree)
-    _configure(tree, log)
+    _configure(tree, row, log)
     if not (tree / 'vmlinux.symvers').exists():
         _make_target(tree, 'vmlinux', what, log)
     _make_target(tree, 'modules_prepare', what, log)
@@ -158,12 +179,12 @@ def kernel(matrix, row, version, suite, made):
     _check_programs(f'kernel {row.name}')
     log = cache.place() / f'build-{row.name}.log'
     log.unlink(missing_ok=True)
-    tree = _unpack(matrix, version, suite, log)
+    tree = _unpack(matrix, row, version, suite, log)
     _restore(tree)
     for patch in patch_files(row):
         if not _apply(tree, patch, log):
             raise LabError(f'{patch}: does not apply to {matrix.source} {version} (see {log})')
-    _configure(tree, log)
+    _configure(tree, row, log)
     _make_target(tree, 'vmlinux', f'kernel {row.name}', log)
     if not _run(['strip', '-s', '-o', made / 'kernel', tree / 'vmlinux'], log):
         raise LabError(f'kernel {row.name}: cannot be stripped (see {log})')

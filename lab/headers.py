@@ -34,8 +34,12 @@ class Headers:
     needs: tuple = ()       # packages of that suite that the headers' programs need
 
 
-def own_key(version):
-    return hashlib.sha256(version.encode() + b'\0' + build.CONFIG.read_bytes()).hexdigest()[:12]
+def own_key(row, version):
+    """What decides what the headers of an own kernel say: source and configuration."""
+    digest = hashlib.sha256(version.encode())
+    for file in build.config_files(row):
+        digest.update(b'\0' + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _keep(tree, made):
@@ -50,11 +54,12 @@ def _keep(tree, made):
 
 
 def _own(matrix, kernel):
-    """Patches change nothing that a module sees, so that one is enough for all own kernels."""
-    path = cache.place() / 'headers' / f'own-{own_key(kernel.version)}'
+    """Of the source without patches: none changes what a module sees, unless to be refused."""
+    row = matrix.kernel(kernel.name)
+    path = cache.place() / 'headers' / f'own-{own_key(row, kernel.version)}'
 
     def fill(made):
-        _keep(build.prepared(matrix, kernel.version, kernel.suite), made)
+        _keep(build.prepared(matrix, row, kernel.version, kernel.suite), made)
         return {'package': kernel.package, 'version': kernel.version}
 
     kernels.make(path, f'headers of {kernel.package} {kernel.version}', fill)

@@ -27,13 +27,14 @@ class Kernel:
     suite: str
     preset: str         # the behaviour that is expected
     words: str = ''     # for its command line
+    memory: int = 384   # MiB
 
 
 def _kernel(name, row, path):
     info = json.loads((path / 'info.json').read_text(encoding='utf-8'))
     modules = tuple(path / 'modules' / f'{module}.ko' for module in info['modules'])
     return Kernel(name, path / 'kernel', modules, info['package'], info['version'],
-                  info['suite'], row.preset, row.words)
+                  info['suite'], row.preset, row.words, row.memory)
 
 
 def make(path, what, fill, part=''):

@@ -25,6 +25,8 @@ class Row:
     patches: tuple | None = None     # a kernel of our own
     carries: str | None = None       # and a series of kmod/patches on top of them
     words: str = ''                  # for its command line
+    config: str | None = None        # and lab/config-NAME, on top of lab/config
+    memory: int = 384                # MiB that a machine with it has
     suites: tuple = ()               # else one of Debian's
     series: str | None = None
     since: str | None = None
@@ -175,7 +177,9 @@ def _own_row(name, table):
     return Row(name, preset=table.take('preset', str), patches=table.words('patches'),
                carries=table.take('carries', str, '') or None,
                words=table.take('words', str, ''),
-               on=table.take('on', dict, {}), refuses=table.take('refuses', str, '') or None)
+               config=table.take('config', str, '') or None,
+               memory=table.take('memory', int, Row.memory), on=table.take('on', dict, {}),
+               refuses=table.take('refuses', str, '') or None)
 
 
 def _debian_row(name, table):

@@ -286,6 +286,19 @@ class Cache(Place):
             build.key(row, '1')
         self.assertIn('nosuch.patch', str(caught.exception))
 
+    def test_configuration_of_its_own(self):
+        data = matrix.load()
+        plain, debug = data.kernel('leaky'), data.kernel('debug')
+        same = matrix.Row('same', preset=plain.preset, patches=plain.patches, config='debug')
+        self.assertNotEqual(build.key(plain, '1'), build.key(same, '1'))
+        self.assertNotEqual(build.source_tree(plain, '1'), build.source_tree(debug, '1'))
+
+    def test_configuration_that_is_not_there(self):
+        row = matrix.Row('odd', preset='debian-12', patches=(), config='nosuch')
+        with self.assertRaises(LabError) as caught:
+            build.key(row, '1')
+        self.assertIn('config-nosuch', str(caught.exception))
+
 
 class Module(Place):
     """The kernel module's build, with a make that a test says what it does."""
@@ -369,11 +382,15 @@ class Module(Place):
             self.get()
 
     def test_own_headers_follow_source_and_configuration(self):
-        first = headers.own_key('1')
-        self.assertNotEqual(headers.own_key('2'), first)
+        data = matrix.load()
+        fixed = data.kernel('fixed')
+        first = headers.own_key(fixed, '1')
+        self.assertEqual(headers.own_key(data.kernel('leaky'), '1'), first)
+        self.assertNotEqual(headers.own_key(fixed, '2'), first)
+        self.assertNotEqual(headers.own_key(data.kernel('debug'), '1'), first)
         self.addCleanup(setattr, build, 'CONFIG', build.CONFIG)
         build.CONFIG = self.source / 'Kbuild'
-        self.assertNotEqual(headers.own_key('1'), first)
+        self.assertNotEqual(headers.own_key(fixed, '1'), first)
 
     def test_the_compiler_that_headers_name(self):
         for needs, found in ((['linux-kbuild-6.1', 'linux-compiler-gcc-12-x86'], 'gcc-12'),
