@@ -9,6 +9,7 @@
 #include "account.h"
 #include "hooks.h"
 #include "params.h"
+#include "version.h"
 
 #include <linux/init.h>
 #include <linux/module.h>
@@ -44,5 +45,6 @@ module_exit(xf_exit);
 MODULE_DESCRIPTION("Keeps what a guest was never shown out of its XSAVE state");
 MODULE_AUTHOR("The xferry project");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(XF_VERSION);
 /* Before 5.16 the function to hook is one of module kvm. */
 MODULE_SOFTDEP("pre: kvm");
