@@ -11,6 +11,8 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+#include <linux/bits.h>
+#include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/hash.h>
 #include <linux/jiffies.h>
@@ -27,37 +29,19 @@ DEFINE_PER_CPU(struct xf_counters, xf_counters);
 /* ---- VMs ---- */
 
 #define VM_BITS 8
-#define VMS (1 << VM_BITS)
+#define VMS BIT(VM_BITS)
 #define NEAR 8 /* places in which a VM may be, from its hash on */
 
 /* The last event of a VM, and how many there were. */
 struct vm {
-	struct xf_event last; /* vm NULL: this place is free */
-	u64 when;	      /* of the last event, in jiffies */
-	unsigned long superfluous[XF_DIRECTIONS];
+	struct xf_event last;			  /* vm NULL: this place is free */
+	u64 when;				  /* of the last event, in jiffies */
+	unsigned long superfluous[XF_DIRECTIONS]; /* left where it was */
 	unsigned long trimmed[XF_DIRECTIONS];
 };
 
 static DEFINE_RAW_SPINLOCK(vms_lock);
 static struct vm vms[VMS];
-
-/*
- * Who holds the lock has interrupts off and calls nothing that is hooked, so it is never
- * whom this CPU interrupted: waiting ends. By trying, as lockdep knows no NMI that waits.
- */
-static unsigned long lock_vms(void)
-{
-	unsigned long flags;
-
-	while (!raw_spin_trylock_irqsave(&vms_lock, flags))
-		cpu_relax();
-	return flags;
-}
-
-static void unlock_vms(unsigned long flags)
-{
-	raw_spin_unlock_irqrestore(&vms_lock, flags);
-}
 
 /* Its place, or a free one, or that of the VM that has been silent longest. */
 static struct vm *place_of(const struct xf_event *event)
@@ -81,26 +65,39 @@ static struct vm *place_of(const struct xf_event *event)
 
 static void note_vm(const struct xf_event *event)
 {
-	unsigned long flags = lock_vms();
+	unsigned long flags;
+
+	/*
+	 * Who holds the lock has interrupts off and calls nothing that is hooked, so it is
+	 * never whom this CPU interrupted: waiting ends. lockdep knows no NMI that waits,
+	 * hence the loop.
+	 */
+	while (!raw_spin_trylock_irqsave(&vms_lock, flags))
+		cpu_relax();
+
 	struct vm *vm = place_of(event);
 
 	vm->last = *event;
 	vm->when = get_jiffies_64();
-	vm->superfluous[event->direction]++;
 	if (event->dropped)
 		vm->trimmed[event->direction]++;
-	unlock_vms(flags);
+	else
+		vm->superfluous[event->direction]++;
+	raw_spin_unlock_irqrestore(&vms_lock, flags);
 }
 
 /* ---- Notices ---- */
 
-#define EVENT_FORMAT                                                       \
-	"pid=%d vcpu=%d direction=%s mode=%s xstate_bv=%#llx shown=%#llx " \
-	"superfluous=%#llx dropped=%#llx"
-#define EVENT_ARGS(event)                                                                    \
-	(event)->pid, (event)->vcpu, (event)->direction == XF_DIRECTION_GET ? "get" : "set", \
-		(event)->trim ? "trim" : "observe", (event)->xstate_bv, (event)->shown,      \
-		(event)->superfluous, (event)->dropped
+#define EVENT_TEXT 192 /* the longest event, and room */
+
+static const char *const directions[XF_DIRECTIONS] = { "set", "get" };
+
+static void describe(const struct xf_event *event, char text[EVENT_TEXT])
+{
+	snprintf(text, EVENT_TEXT, XF_EVENT_FORMAT, event->pid, event->vcpu,
+		 directions[event->direction], event->trim ? "trim" : "observe", event->xstate_bv,
+		 event->shown, event->superfluous, event->dropped);
+}
 
 static DEFINE_RATELIMIT_STATE(notices, 5 * HZ, 10);
 
@@ -109,49 +106,40 @@ void xf_account(const struct xf_event *event)
 	xf_count(event->direction, event->dropped ? XF_FATE_TRIMMED : XF_FATE_SUPERFLUOUS);
 	note_vm(event);
 	trace_xferry_trim(event);
-	if (__ratelimit(&notices))
-		pr_notice(EVENT_FORMAT "\n", EVENT_ARGS(event));
-	else
+	if (!__ratelimit(&notices)) {
 		this_cpu_inc(xf_counters.notices_suppressed);
+		return;
+	}
+
+	char text[EVENT_TEXT];
+
+	describe(event, text);
+	pr_notice("%s\n", text);
 }
 
 /* ---- debugfs ---- */
 
-static const char *const directions[XF_DIRECTIONS] = { "set", "get" };
+/* In the order of enum xf_fate. */
+static const char *const fates[] = { "clean",	 "needed",    "superfluous", "trimmed",
+				     "no_cpuid", "protected", "distrusted",  "failed" };
+static_assert(ARRAY_SIZE(fates) == XF_FATES, "every fate has a name");
 
-static const char *const fates[XF_FATES] = {
-	[XF_FATE_CLEAN] = "clean",
-	[XF_FATE_NEEDED] = "needed",
-	[XF_FATE_SUPERFLUOUS] = "superfluous",
-	[XF_FATE_TRIMMED] = "trimmed",
-	[XF_FATE_NO_CPUID] = "no_cpuid",
-	[XF_FATE_PROTECTED] = "protected",
-	[XF_FATE_DISTRUSTED] = "distrusted",
-	[XF_FATE_FAILED] = "failed",
-};
-
-static void sum_up(struct xf_counters *sum)
+static void add(struct xf_counters *sum, const struct xf_counters *one)
 {
-	int cpu;
-
-	memset(sum, 0, sizeof(*sum));
-	for_each_possible_cpu(cpu)
-	{
-		const struct xf_counters *one = per_cpu_ptr(&xf_counters, cpu);
-
-		for (int direction = 0; direction < XF_DIRECTIONS; direction++)
-			for (int fate = 0; fate < XF_FATES; fate++)
-				sum->fate[direction][fate] += READ_ONCE(one->fate[direction][fate]);
-		sum->notices_suppressed += READ_ONCE(one->notices_suppressed);
-		sum->vms_replaced += READ_ONCE(one->vms_replaced);
-	}
+	for (int direction = 0; direction < XF_DIRECTIONS; direction++)
+		for (int fate = 0; fate < XF_FATES; fate++)
+			sum->fate[direction][fate] += READ_ONCE(one->fate[direction][fate]);
+	sum->notices_suppressed += READ_ONCE(one->notices_suppressed);
+	sum->vms_replaced += READ_ONCE(one->vms_replaced);
 }
 
 static int stats_show(struct seq_file *file, void *unused)
 {
-	struct xf_counters sum;
+	struct xf_counters sum = {};
 
-	sum_up(&sum);
+	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++)
+		if (cpu_possible(cpu))
+			add(&sum, per_cpu_ptr(&xf_counters, cpu));
 	for (int direction = 0; direction < XF_DIRECTIONS; direction++)
 		for (int fate = 0; fate < XF_FATES; fate++)
 			seq_printf(file, "%s_%s %lu\n", directions[direction], fates[fate],
@@ -166,8 +154,10 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 static void show_vm(struct seq_file *file, const struct vm *vm)
 {
 	u64 age = jiffies64_to_nsecs(get_jiffies_64() - vm->when);
+	char text[EVENT_TEXT];
 
-	seq_printf(file, EVENT_FORMAT, EVENT_ARGS(&vm->last));
+	describe(&vm->last, text);
+	seq_puts(file, text);
 	for (int direction = 0; direction < XF_DIRECTIONS; direction++)
 		seq_printf(file, " %s_superfluous=%lu %s_trimmed=%lu", directions[direction],
 			   vm->superfluous[direction], directions[direction],
@@ -177,11 +167,14 @@ static void show_vm(struct seq_file *file, const struct vm *vm)
 
 static int vms_show(struct seq_file *file, void *unused)
 {
-	for (int i = 0; i < VMS; i++) {
-		unsigned long flags = lock_vms();
+	for (size_t i = 0; i < VMS; i++) {
+		unsigned long flags;
+
+		raw_spin_lock_irqsave(&vms_lock, flags);
+
 		struct vm vm = vms[i];
 
-		unlock_vms(flags);
+		raw_spin_unlock_irqrestore(&vms_lock, flags);
 		if (vm.last.vm)
 			show_vm(file, &vm);
 	}

@@ -50,6 +50,12 @@ struct xf_event {
 	u64 dropped;
 };
 
+/* As the log, the tracepoint and debugfs tell it. */
+/* clang-format off */
+#define XF_EVENT_FORMAT \
+	"pid=%d vcpu=%d direction=%s mode=%s xstate_bv=%#llx shown=%#llx superfluous=%#llx dropped=%#llx"
+/* clang-format on */
+
 /* Counts an event and tells of it. Not to be called where sleeping is expected to be safe. */
 void xf_account(const struct xf_event *event);
 

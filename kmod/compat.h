@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which function of KVM is hooked, and what else differs between kernels. Kbuild asks
- * the kernel's headers for each, so no version is tested:
+ * What differs between kernels. Kbuild asks the kernel's headers for each of these, so no
+ * version is tested:
  *
- * XF_HAS_GUEST_FPSTATE: KVM's FPU state is a struct fpu_guest, copied by functions of
- * the core kernel (d69c1382e1b7, 5.16; distributions' 5.15 that took the rework). Before,
- * KVM copies it in a function of its own, which compilers often merge into its caller.
+ * XF_HAS_GUEST_FPSTATE: a guest's FPU state is a struct fpu_guest, which functions of the
+ * core kernel copy (d69c1382e1b7, 5.16; distributions' 5.15 that took the rework). Before,
+ * KVM copied it in functions of its own, which compilers often merge into their caller.
  *
- * XF_HAS_CONFIDENTIAL: encrypted state is marked in the fpstate (2ab3f2a2e2a1 and its
- * neighbours, 5.16).
+ * XF_HAS_CONFIDENTIAL: fpstate_is_confidential() tells encrypted state (5.16).
  *
- * XF_HAS_STATE_PROTECTED: and in the vCPU (f1c6366e3043, 5.11). Where neither is there
- * KVM knows no guest whose state is encrypted.
+ * XF_HAS_STATE_PROTECTED: so does the vCPU (not in 5.10, in 6.1). Where neither is there,
+ * KVM has no guest whose state is encrypted.
+ *
+ * XF_HAS_CPUID_API: cpuid_count() has a header of its own (7.2), not asm/processor.h (6.1).
  */
 #ifndef XF_KMOD_COMPAT_H
 #define XF_KMOD_COMPAT_H
@@ -26,6 +27,11 @@
 #endif
 #if !IS_ENABLED(CONFIG_KVM)
 #error "xferry needs a kernel with CONFIG_KVM"
+#endif
+
+#include <asm/processor.h>
+#ifdef XF_HAS_CPUID_API
+#include <asm/cpuid/api.h>
 #endif
 
 #ifdef XF_HAS_GUEST_FPSTATE

@@ -37,7 +37,6 @@ static int on_entry(struct kretprobe_instance *instance, struct pt_regs *regs)
 	xf_count(XF_DIRECTION_GET, XF_FATE_DISTRUSTED);
 	return 1; /* its return is of no interest */
 }
-NOKPROBE_SYMBOL(on_entry);
 
 static int on_return(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
@@ -57,7 +56,6 @@ static int on_return(struct kretprobe_instance *instance, struct pt_regs *regs)
 	xf_account(&event);
 	return 0;
 }
-NOKPROBE_SYMBOL(on_return);
 
 /* Where this CPU has each component; KVM gives areas in that format. */
 static bool read_layout(void)
@@ -71,10 +69,10 @@ static bool read_layout(void)
 	return xf_layout_from_cpuid(sub, XF_BITS, &layout) == XF_LAYOUT_OK;
 }
 
-static int hook(void)
+static int arm(void)
 {
 	if (!read_layout()) {
-		pr_err("trim_get: CPUID leaf 0xd makes no sense on this CPU; GET is not hooked\n");
+		pr_err("trim_get: CPUID leaf 0xd makes no sense on this CPU\n");
 		return -ENODEV;
 	}
 	get_probe = (struct kretprobe){
@@ -92,12 +90,9 @@ static int hook(void)
 	int error = register_kretprobe(&get_probe);
 
 	if (error == -ENOENT)
-		pr_err("trim_get: this kernel has no function %s; GET is not hooked\n",
-		       XF_GET_SYMBOL);
+		pr_err("trim_get: there is no function %s to hook\n", XF_GET_SYMBOL);
 	else if (error)
-		pr_err("trim_get: the kernel refuses a kretprobe on %s: error %d; GET is not "
-		       "hooked\n",
-		       XF_GET_SYMBOL, error);
+		pr_err("trim_get: no kretprobe on %s: error %d\n", XF_GET_SYMBOL, error);
 	return error;
 }
 
@@ -106,7 +101,7 @@ static unsigned long missed_now(void)
 	return READ_ONCE(get_probe.nmissed) + READ_ONCE(get_probe.kp.nmissed);
 }
 
-static void unhook(void)
+static void disarm(void)
 {
 	unregister_kretprobe(&get_probe);
 	missed_before += missed_now();
@@ -118,10 +113,9 @@ static void unhook(void)
 
 static const unsigned long missed_before;
 
-static int hook(void)
+static int arm(void)
 {
-	pr_err("trim_get: this kernel's KVM has no function of its own that GET goes through; GET "
-	       "is not hooked\n");
+	pr_err("trim_get: GET has no function of its own to hook in this kernel\n");
 	return -ENODEV;
 }
 
@@ -130,7 +124,7 @@ static unsigned long missed_now(void)
 	return 0;
 }
 
-static void unhook(void)
+static void disarm(void)
 {
 }
 
@@ -146,9 +140,9 @@ static int change(bool on)
 		return 0;
 	}
 	if (on)
-		error = hook();
+		error = arm();
 	else
-		unhook();
+		disarm();
 	if (!error)
 		WRITE_ONCE(wanted, on);
 	return error;
@@ -174,7 +168,7 @@ void xf_get_start(void)
 {
 	mutex_lock(&get_mutex);
 	started = true;
-	if (wanted && hook())
+	if (wanted && arm())
 		WRITE_ONCE(wanted, false);
 	mutex_unlock(&get_mutex);
 }
@@ -183,7 +177,7 @@ void xf_get_stop(void)
 {
 	mutex_lock(&get_mutex);
 	if (wanted)
-		unhook();
+		disarm();
 	/* Whoever still writes to the parameter while the module goes changes nothing. */
 	started = false;
 	mutex_unlock(&get_mutex);

@@ -31,17 +31,22 @@ u64 xf_params_components(void)
 	return READ_ONCE(components);
 }
 
+#define SHOWN_MAX 64 /* how much of a value that is not understood is repeated */
+#define EXPECTED "expected all, names such as avx,pkru or a mask such as 0x204"
+
 /* The value without the newline that echo puts behind it. */
-#define VALUE_FORMAT "\"%.*s\""
-#define VALUE_ARGS(value) (int)min_t(size_t, 64, strcspn(value, "\n")), value
+static int shown_length(const char *value)
+{
+	return min_t(int, SHOWN_MAX, strcspn(value, "\n"));
+}
 
 static int set_mode(const char *value, const struct kernel_param *param)
 {
 	bool to_trim = sysfs_streq(value, "trim");
 
 	if (!to_trim && !sysfs_streq(value, "observe")) {
-		pr_err("mode: expected observe or trim, not " VALUE_FORMAT "; nothing is changed\n",
-		       VALUE_ARGS(value));
+		pr_err("mode: expected observe or trim, not \"%.*s\"\n", shown_length(value),
+		       value);
 		return -EINVAL;
 	}
 	WRITE_ONCE(trim, to_trim);
@@ -53,21 +58,20 @@ static int get_mode(char *buffer, const struct kernel_param *param)
 	return sysfs_emit(buffer, "%s\n", xf_params_trim() ? "trim" : "observe");
 }
 
-/* One word of a mask; `text` is longer than `len`. */
+/* The mask of one word, which is `len` characters of `text`. */
 static bool word_mask(const char *text, size_t len, u64 *out)
 {
-	char word[WORD_MAX + 1];
+	char word[WORD_MAX + 1] = {};
 
 	if (len > WORD_MAX)
 		return false;
 	memcpy(word, text, len);
-	word[len] = '\0';
+	if (strncasecmp(word, "0x", 2) == 0)
+		return kstrtou64(word, 16, out) == 0;
 	if (strcmp(word, "all") == 0)
 		*out = EVERYTHING;
 	else if (strcmp(word, "none") == 0)
 		*out = 0;
-	else if (strncasecmp(word, "0x", 2) == 0)
-		return kstrtou64(word, 16, out) == 0;
 	else
 		*out = xf_component_mask(word, len);
 	return *out || strcmp(word, "none") == 0;
@@ -79,23 +83,19 @@ static int set_components(const char *value, const struct kernel_param *param)
 	u64 mask = 0;
 
 	if (!*word) {
-		pr_err("components: none named; expected all, names such as avx,pkru or a mask "
-		       "such as 0x204; nothing is changed\n");
+		pr_err("components: none named; " EXPECTED "\n");
 		return -EINVAL;
 	}
-	while (*word) {
-		size_t len = strcspn(word, SEPARATORS);
+	for (size_t len; *word; word += len, word += strspn(word, SEPARATORS)) {
 		u64 more;
 
+		len = strcspn(word, SEPARATORS);
 		if (!word_mask(word, len, &more)) {
-			pr_err("components: expected all, names such as avx,pkru or a mask such as "
-			       "0x204, not \"%.*s\"; nothing is changed\n",
-			       (int)min_t(size_t, len, 64), word);
+			pr_err("components: " EXPECTED ", not \"%.*s\"\n",
+			       (int)min_t(size_t, len, SHOWN_MAX), word);
 			return -EINVAL;
 		}
 		mask |= more;
-		word += len;
-		word += strspn(word, SEPARATORS);
 	}
 	WRITE_ONCE(components, mask);
 	return 0;
@@ -111,8 +111,7 @@ static int set_trim_get(const char *value, const struct kernel_param *param)
 	bool on;
 
 	if (kstrtobool(value, &on)) {
-		pr_err("trim_get: expected 0 or 1, not " VALUE_FORMAT "; nothing is changed\n",
-		       VALUE_ARGS(value));
+		pr_err("trim_get: expected 0 or 1, not \"%.*s\"\n", shown_length(value), value);
 		return -EINVAL;
 	}
 	return xf_get_want(on);

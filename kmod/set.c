@@ -33,19 +33,21 @@ static struct kprobe set_probe = {
 	.pre_handler = on_set,
 };
 
+/* Where the function is one of KVM's own, KVM must be there to have it. */
+#if defined(XF_HAS_GUEST_FPSTATE) || !IS_MODULE(CONFIG_KVM)
+#define HINT ""
+#else
+#define HINT " (if module kvm is not loaded, load it first)"
+#endif
+
 int xf_set_start(void)
 {
 	int error = register_kprobe(&set_probe);
 
-	if (error == -ENOENT && IS_ENABLED(CONFIG_KVM_MODULE))
-		pr_err("not loaded: this kernel has no function %s to hook (if it is one of module "
-		       "kvm, load that first)\n",
-		       XF_SET_SYMBOL);
-	else if (error == -ENOENT)
-		pr_err("not loaded: this kernel has no function %s to hook\n", XF_SET_SYMBOL);
+	if (error == -ENOENT)
+		pr_err("not loaded: there is no function %s to hook%s\n", XF_SET_SYMBOL, HINT);
 	else if (error)
-		pr_err("not loaded: the kernel refuses a kprobe on %s: error %d\n", XF_SET_SYMBOL,
-		       error);
+		pr_err("not loaded: no kprobe on %s: error %d\n", XF_SET_SYMBOL, error);
 	return error;
 }
 

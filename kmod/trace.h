@@ -19,9 +19,7 @@ TRACE_EVENT(xferry_trim, TP_PROTO(const struct xf_event *event), TP_ARGS(event),
 			   __entry->trim = event->trim; __entry->xstate_bv = event->xstate_bv;
 			   __entry->shown = event->shown; __entry->superfluous = event->superfluous;
 			   __entry->dropped = event->dropped;),
-	    TP_printk("pid=%d vcpu=%d direction=%s mode=%s xstate_bv=%#llx shown=%#llx "
-		      "superfluous=%#llx dropped=%#llx",
-		      __entry->pid, __entry->vcpu, __entry->get ? "get" : "set",
+	    TP_printk(XF_EVENT_FORMAT, __entry->pid, __entry->vcpu, __entry->get ? "get" : "set",
 		      __entry->trim ? "trim" : "observe", __entry->xstate_bv, __entry->shown,
 		      __entry->superfluous, __entry->dropped));
 

@@ -12,7 +12,7 @@
 
 /* The functions are what they are taken for, or this does not compile. */
 #ifdef XF_HAS_GUEST_FPSTATE
-typedef int set_fn(struct fpu_guest *gfpu, const void *buf, u64 xcr0, u32 *vpkru);
+typedef int set_fn(struct fpu_guest *gfpu, const void *buf, u64 xcr0, u32 *pkru);
 /* 18164f66e6c5 (6.6, 6.1.60) gave it the mask of what to copy. */
 typedef void get_fn(struct fpu_guest *gfpu, void *buf, unsigned int size, u64 xfeatures, u32 pkru);
 typedef void old_get_fn(struct fpu_guest *gfpu, void *buf, unsigned int size, u32 pkru);
@@ -21,18 +21,18 @@ typedef void old_get_fn(struct fpu_guest *gfpu, void *buf, unsigned int size, u3
 #define GET_PKRU (GET_IS(get_fn) ? 4 : 3)
 
 static_assert(__same_type(fpu_copy_uabi_to_guest_fpstate, set_fn),
-	      "xferry does not know this kernel's fpu_copy_uabi_to_guest_fpstate");
+	      "xferry knows another fpu_copy_uabi_to_guest_fpstate");
 static_assert(GET_IS(get_fn) || GET_IS(old_get_fn),
-	      "xferry does not know this kernel's fpu_copy_guest_fpstate_to_uabi");
+	      "xferry knows another fpu_copy_guest_fpstate_to_uabi");
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.guest_fpu, struct fpu_guest),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: guest_fpu");
+	      "xferry knows another struct kvm_vcpu_arch: guest_fpu");
 #endif
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.pkru, u32),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: pkru");
+	      "xferry knows another struct kvm_vcpu_arch: pkru");
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.cpuid_entries, struct kvm_cpuid_entry2 *),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: cpuid_entries");
+	      "xferry knows another struct kvm_vcpu_arch: cpuid_entries");
 static_assert(__same_type(((struct kvm_vcpu *)0)->arch.cpuid_nent, int),
-	      "xferry does not know this kernel's struct kvm_vcpu_arch: cpuid_nent");
+	      "xferry knows another struct kvm_vcpu_arch: cpuid_nent");
 
 /* Bits of a mutex' owner that are no part of the pointer (kernel/locking/mutex.h). */
 #define MUTEX_FLAG_BITS 7UL
@@ -47,8 +47,7 @@ bool xf_call_distrusted(void)
 static bool distrust(const char *function, const char *what)
 {
 	if (!xchg(&distrusted, true))
-		pr_warn("%s: %s; this kernel's KVM is not the one xferry was built for, it keeps "
-			"its hands off from now on\n",
+		pr_warn("%s: %s; hands off for good: this is not the KVM xferry was built for\n",
 			function, what);
 	return false;
 }

@@ -12,12 +12,14 @@ declare -A may=(
 	[host]='host/*.h base/*.h core/*.h xferry.h'
 	[state]='state/*.h host/*.h base/*.h core/*.h xferry.h'
 	[cli]='cli/cli.h xferry.h'
+	[kmod]='core/*.h account.h compat.h hooks.h judge.h params.h trace.h vcpu.h'
 	[lab]='lab/*.h host/*.h base/*.h core/*.h xferry.h'
 	[include]='core/*.h'
 )
 # And in angle brackets; a layer that is not named here may include any.
 declare -A may_system=(
-	[core]='stdbool.h stddef.h stdint.h linux/types.h'
+	[core]='stdbool.h stddef.h stdint.h linux/limits.h linux/stddef.h linux/types.h'
+	[kmod]='linux/*.h asm/*.h trace/define_trace.h'
 	[cli]='errno.h fcntl.h getopt.h inttypes.h locale.h signal.h stdarg.h stdio.h stdlib.h string.h time.h
 		unistd.h json-c/json.h'
 	[include]=''
@@ -53,6 +55,8 @@ for layer in "${!may[@]}"; do
 			# shellcheck disable=SC2086 # words are meant
 			allowed "$header" ${may_system[$layer]} ||
 				complain "$file:$line: $layer/ may not include <$header>"
+			[[ $layer != core || $header != linux/* || $file = core/bits.h ]] ||
+				complain "$file:$line: core/bits.h alone may include <$header>"
 		fi
 	done < <(files "$layer/*.[ch]" | while IFS= read -r path; do
 		sed -nE "s|^[[:space:]]*#[[:space:]]*include[[:space:]]*([\"<][^\">]*[\">]).*|$path:\1|p;" \

@@ -19,7 +19,7 @@ while IFS= read -r path; do
 	count=$((count + 1))
 	[ "$first" = "$want" ] || complain "$path: expected '$want' in the first line, or behind #!"
 done < <(
-	files '*.c' '*.h' '*.S' '*.toml' '*.py' '*.sh' '*.jq' '*meson.build' 'script/*' '.ci/*' .clang-format
+	files '*.c' '*.h' '*.S' '*.toml' '*.py' '*.sh' '*.jq' '*meson.build' 'script/*' 'kmod/Kbuild' 'kmod/Makefile' '.ci/*' .clang-format
 	# Scripts without an ending.
 	files | while IFS= read -r path; do
 		case $path in
