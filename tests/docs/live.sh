@@ -71,45 +71,6 @@ grep -o '^    dpkg-divert .*' "$document" | tr -d '\n' | sed 's/^ *//' >divert
 grep -qF "$(cat divert)" "$example/proxmox/kvm-wrapper" || die "kvm-wrapper has another diversion"
 echo "ok the hook's phases, the guard's place, the diversion"
 
-# The kernel module: what can be set, is counted and said of it, and its version, are its own.
-kmod=$SOURCE/kmod
-sed -nE 's/^module_param_cb\(([a-z_]+),.*/\1/p' "$kmod/params.c" | sort >"$said/parameters"
-[ "$(wc -l <"$said/parameters")" -ge 3 ] || die 'kmod/params.c has no parameters'
-{
-	grep -oE '/sys/module/xferry/parameters/[a-z_]+' "$document" | sed 's,.*/,,'
-	grep -oE '`(mode|components|trim_get)=' "$document" | tr -d '`='
-	sed -nE 's/^options xferry (.*)/\1/p' "$example/kmod/modprobe.d-xferry.conf" |
-		tr ' ' '\n' | sed 's/=.*//'
-} | sort -u >"$said/named"
-[ "$(wc -l <"$said/named")" -ge 3 ] || die "few parameters are named: $(cat "$said/named")"
-[ -z "$(comm -13 "$said/parameters" "$said/named")" ] ||
-	die "the module has no parameter: $(comm -13 "$said/parameters" "$said/named")"
-grep -v '^#' "$example/kmod/modules-load.d-xferry.conf" | diff - <(echo xferry) ||
-	die 'modules-load.d names another module'
-
-# "set" and a fate of kmod/account.c make one counter; some have a name of their own.
-{
-	sed -nE 's/.*\[XF_FATE_[A-Z_]+\] = "([a-z_]+)".*/set_\1\nget_\1/p' "$kmod/account.c"
-	grep -oE '[a-z_]+ %lu' "$kmod/account.c" | sed 's/ .*//'
-} >"$said/counters"
-grep -oE '\W(set|get)_[a-z_]+\W' "$document" | tr -cd 'a-z_\n' >"$said/named"
-[ -s "$said/named" ] || die 'no counter is named'
-! grep -vxFf "$said/counters" "$said/named" || die 'the module has no such counter'
-grep -oE 'debugfs_create_file\("[a-z]+"' "$kmod/account.c" | cut -d '"' -f 2 >"$said/files"
-grep -oE '/sys/kernel/debug/xferry/[a-z]+' "$document" | sed 's,.*/,,' >"$said/named"
-[ -s "$said/named" ] || die 'nothing in debugfs is named'
-! grep -vxFf "$said/files" "$said/named" || die 'debugfs has no such file'
-for line in '#define TRACE_SYSTEM xferry$' 'TRACE_EVENT(xferry_trim,'; do
-	grep -q "^$line" "$kmod/trace.h" || die 'there is no tracepoint xferry:xferry_trim'
-done
-sed -n '/define EVENT_FORMAT/,/define EVENT_ARGS/p' "$kmod/account.c" | grep -oE '[a-z_]+=' >"$said/due"
-grep '^    xferry: pid=' "$document" | grep -oE '[a-z_]+=' | diff "$said/due" - ||
-	die "the module's lines (<) have other keys than docs/live.md's (>)"
-version=$(sed -nE "s/^  version: '([^']+)',/\1/p" "$SOURCE/meson.build" | head -n 1)
-! grep -oE 'xferry[-/][0-9]+\.[0-9.]*[0-9]' "$document" | grep -vx "xferry.$version" ||
-	die "docs/live.md names another version than $version"
-echo "ok the module's parameters, counters, files and lines"
-
 case ${FLAGS:-} in
 *-fsanitize*) exit 0 ;; # a guard with a sanitizer cannot be preloaded
 esac
