@@ -38,11 +38,29 @@ RUN = (
     ('trimmed', '/xferry probe --json'),
     ('stats', f'/busybox cat {DEBUG}/xferry/stats'),
     ('vms', f'/busybox cat {DEBUG}/xferry/vms'),
+    ('lockdown', '/busybox sh /lab/lockdown'),
+    ('locked', '/xferry probe --json'),
+    ('locked-stats', f'/busybox cat {DEBUG}/xferry/stats'),
+    ('tracing', '/busybox sh /lab/tracing'),
     ('rmmod', '/busybox rmmod xferry'),
     ('gone', f'/busybox test ! -e {SYSFS}'),
+    ('again', '/busybox sh /lab/again'),
     ('log', '/busybox dmesg'),
 )
+# What docs/live.md says of a kernel that is locked down: the module's probes can be made and
+# work, its files can be read, those of tracefs cannot, and it is not loaded with a key that
+# the kernel does not know.
+SCRIPTS = {
+    'trim': f'echo trim >{SYSFS}/parameters/mode',
+    'lockdown': '/busybox mount -t securityfs none /sys/kernel/security && '
+                'echo confidentiality >/sys/kernel/security/lockdown && '
+                f'echo 1 >{SYSFS}/parameters/trim_get',
+    'tracing': '/busybox mount -t tracefs none /sys/kernel/tracing; '
+               '! /busybox cat /sys/kernel/tracing/events/xferry/xferry_trim/enable',
+    'again': '! /busybox insmod /lab/xferry.ko',
+}
 LIMIT = 120
+REFUSED = re.compile('Lockdown: insmod: unsigned module loading is restricted')
 TROUBLE = re.compile(r'.*(?:BUG:|Oops|WARNING:|Call Trace|general protection).*')
 
 
@@ -76,7 +94,8 @@ def archive(asked, names):
         made.file(f'lab/{name}.ko', (asked.place / 'modules' / f'{name}.ko').read_bytes())
     made.file('lab/xferry.ko', plain(asked.module))
     made.file('lab/modules', ''.join(f'/lab/{name}.ko\n' for name in (*names, 'xferry')).encode())
-    made.file('lab/trim', f'echo trim >{SYSFS}/parameters/mode\n'.encode())
+    for name, text in SCRIPTS.items():
+        made.file(f'lab/{name}', f'{text}\n'.encode())
     made.file('lab/run', ''.join(f'{name} {command}\n' for name, command in RUN).encode())
     return made
 
@@ -104,16 +123,26 @@ def boot(asked):
     return texts
 
 
+def counts(text):
+    """{name: value} of the file stats."""
+    return {name: int(value) for name, value in (line.split() for line in text.splitlines())}
+
+
 def judge(asked, texts):
     """What is not as it must be."""
     for name, wanted in (('version', asked.version), ('srcversion', asked.srcversion),
                          ('mode', 'observe')):
         if texts[name] != wanted:
             yield f'{name} is {texts[name]!r}, expected {wanted!r}'
-    counts = dict(line.split() for line in texts['stats'].splitlines())
+    before, locked = counts(texts['stats']), counts(texts['locked-stats'])
     for name in ('set_superfluous', 'set_trimmed'):
-        if int(counts.get(name, 0)) == 0:
+        if not before.get(name):
             yield f'{name}: nothing was counted: {texts["stats"]!r}'
+    for name in ('set_trimmed', 'get_clean'):
+        if not locked.get(name, 0) > before.get(name, 0):
+            yield f'{name}: nothing was counted once locked down: {texts["locked-stats"]!r}'
+    if not REFUSED.search(texts['log']):
+        yield 'locked down, the kernel does not say that it refuses the module'
     if 'mode=trim' not in texts['vms']:
         yield f'no VM is listed: {texts["vms"]!r}'
     if 'xferry: loaded: mode=observe' not in texts['log']:

@@ -77,7 +77,7 @@ field() {
 looks_right() {
 	local kernel=$1 parameter said
 
-	said=$(inside "$root" dkms status "xferry/$version" -k "$kernel")
+	said=$(inside "$root" dkms status "xferry/$version" -k "$kernel" 2>"$root.status.log")
 	[[ $said == *": installed" ]] || die "dkms status: $said"
 	module_of "$kernel" >/dev/null
 	[ "$(field "$kernel" version)" = "$version" ] ||
