@@ -13,8 +13,9 @@
 #include <linux/limits.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
-/* The kernel has the type, and another name for its largest number. */
+/* The kernel has the types, and other names for what goes with them. */
 #define UINT32_MAX U32_MAX
+#define UINT64_C(number) number##ULL
 #else
 #include <stdbool.h>
 #include <stddef.h>

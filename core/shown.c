@@ -12,7 +12,7 @@ static const struct {
 /* Its place, or XF_SHOWN_LEAVES for one that is not kept. */
 static unsigned int place_of(uint32_t leaf, uint32_t subleaf)
 {
-	unsigned int i = 0;
+	unsigned int i = xf_shown_keeps(leaf) ? 0 : XF_SHOWN_LEAVES;
 
 	while (i < XF_SHOWN_LEAVES && (kept[i].leaf != leaf || kept[i].subleaf != subleaf))
 		i++;
@@ -96,12 +96,18 @@ static uint64_t in_xss(const struct xf_cpuid_regs *d1)
 	return d1 ? (uint64_t)d1->edx << 32 | d1->ecx : XF_SUPERVISOR;
 }
 
+uint64_t xf_shown_leaf_d(const struct xf_shown *shown)
+{
+	const struct xf_cpuid_regs *d = xf_shown_regs(shown, LEAF_XSAVE, 0);
+
+	return XF_FPSSE | (d ? (uint64_t)d->edx << 32 | d->eax : 0);
+}
+
 struct xf_guest xf_shown_guest(const struct xf_shown *shown)
 {
 	const struct xf_cpuid_regs *level = xf_shown_regs(shown, 0, 0);
 	const struct xf_cpuid_regs *features = xf_shown_regs(shown, 1, 0);
-	const struct xf_cpuid_regs *d = xf_shown_regs(shown, LEAF_XSAVE, 0);
-	uint64_t in_leaf = d ? (uint64_t)d->edx << 32 | d->eax : 0;
+	uint64_t in_leaf = xf_shown_leaf_d(shown);
 	bool xsave =
 		level && level->eax >= LEAF_XSAVE && features && features->ecx & XF_LEAF1_ECX_XSAVE;
 	uint64_t doubtful = featured(shown, xsave);

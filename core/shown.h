@@ -23,6 +23,12 @@ struct xf_shown {
 	struct xf_cpuid_regs regs[XF_SHOWN_LEAVES];
 };
 
+/* Whether a leaf is one of them: for whoever has many, and little time. */
+static inline bool xf_shown_keeps(uint32_t leaf)
+{
+	return leaf == 0 || leaf == 1 || leaf == 7 || leaf == 0xd;
+}
+
 /* CPUID.1:ECX */
 #define XF_LEAF1_ECX_XSAVE (1u << 26)
 #define XF_LEAF1_ECX_HYPERVISOR (1u << 31)
@@ -37,6 +43,13 @@ void xf_shown_leaf(struct xf_shown *shown, uint32_t leaf, uint32_t subleaf,
 /* A leaf that was given, or NULL. It lives as long as `shown`. */
 const struct xf_cpuid_regs *xf_shown_regs(const struct xf_shown *shown, uint32_t leaf,
 					  uint32_t subleaf);
+
+/*
+ * Components that are never superfluous, whatever else was shown: those of leaf 0xD, which
+ * the guest was shown or may have been, and x87 and SSE. Most states have no others in
+ * use, and then nothing more has to be asked.
+ */
+uint64_t xf_shown_leaf_d(const struct xf_shown *shown);
 
 /*
  * What follows from the leaves given. Leaf 0xD tells what was shown, where leaf 1

@@ -17,15 +17,19 @@ static bool hands_off(enum xf_direction direction, enum xf_fate why)
 bool xf_judge_call(const struct xf_call *call, enum xf_direction direction, struct xf_event *event)
 {
 	u64 xstate_bv = xf_get_le64((unsigned char *)call->area + XF_XSTATE_BV_OFFSET);
-	struct xf_guest guest;
+	struct xf_shown shown;
 
 	if (!(xstate_bv & ~XF_FPSSE))
 		return hands_off(direction, XF_FATE_CLEAN);
 	if (xf_vcpu_protected(call->vcpu))
 		return hands_off(direction, XF_FATE_PROTECTED);
-	if (!xf_vcpu_shown(call->vcpu, &guest))
+	if (!xf_vcpu_shown(call->vcpu, &shown))
 		return hands_off(direction, XF_FATE_NO_CPUID);
+	/* A guest's own AVX and its like end here, so that it is soon told. */
+	if (!(xstate_bv & ~xf_shown_leaf_d(&shown)))
+		return hands_off(direction, XF_FATE_NEEDED);
 
+	struct xf_guest guest = xf_shown_guest(&shown);
 	u64 superfluous = xf_droppable(xstate_bv, guest, EVERYTHING);
 
 	if (!superfluous)

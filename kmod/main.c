@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include "compat.h"
 #include "account.h"
 #include "hooks.h"
 #include "params.h"
@@ -46,5 +47,7 @@ MODULE_DESCRIPTION("Keeps what a guest was never shown out of its XSAVE state");
 MODULE_AUTHOR("The xferry project");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(XF_VERSION);
-/* Before 5.16 the function to hook is one of module kvm. */
+#ifndef XF_HAS_GUEST_FPSTATE
+/* The function to hook is one of module kvm. */
 MODULE_SOFTDEP("pre: kvm");
+#endif

@@ -3,7 +3,6 @@
 
 #include "compat.h"
 #include "vcpu.h"
-#include "core/shown.h"
 
 #include <linux/mutex.h>
 #include <linux/printk.h>
@@ -146,15 +145,16 @@ static void note_leaf(struct xf_shown *shown, const struct kvm_cpuid_entry2 *ent
 }
 
 /* The entries cannot change: who sets them needs the vCPU's mutex, which the caller holds. */
-bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_guest *out)
+bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_shown *out)
 {
-	struct xf_shown shown = {};
+	const struct kvm_cpuid_entry2 *entries = vcpu->arch.cpuid_entries;
 
 	if (vcpu->arch.cpuid_nent <= 0)
 		return false;
+	out->seen = 0;
 	for (int i = 0; i < vcpu->arch.cpuid_nent; i++)
-		note_leaf(&shown, &vcpu->arch.cpuid_entries[i]);
-	*out = xf_shown_guest(&shown);
+		if (xf_shown_keeps(entries[i].function))
+			note_leaf(out, &entries[i]);
 	return true;
 }
 

@@ -9,7 +9,7 @@
 #ifndef XF_KMOD_VCPU_H
 #define XF_KMOD_VCPU_H
 
-#include "core/rule.h"
+#include "core/shown.h"
 
 struct kvm_vcpu;
 struct pt_regs;
@@ -30,8 +30,8 @@ bool xf_call_distrusted(void);
 /* The state of a protected guest is encrypted, and none of ours. */
 bool xf_vcpu_protected(const struct kvm_vcpu *vcpu);
 
-/* What this guest was shown. False: KVM_SET_CPUID2 has not been called, so nobody knows. */
-bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_guest *out);
+/* The CPUID of this guest. False: KVM_SET_CPUID2 has not been called, so nobody knows. */
+bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_shown *out);
 
 int xf_vcpu_id(const struct kvm_vcpu *vcpu);
 

@@ -113,6 +113,49 @@ static void test_twice(void **state)
 	assert_int_equal(xf_shown_regs(&shown, 7, 0)->edx, 0);
 }
 
+/* Whoever asks first passes over what xf_shown_leaf would have passed over, nothing else. */
+static void test_keeps(void **state)
+{
+	const struct xf_cpuid_regs regs = { 1, 1, 1, 1 };
+	unsigned int kept = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 512; i++) {
+		uint32_t leaf = i < 256 ? i : 0x80000000u + i - 256;
+		struct xf_shown shown = { 0 };
+
+		for (uint32_t subleaf = 0; subleaf < 64; subleaf++)
+			xf_shown_leaf(&shown, leaf, subleaf, &regs);
+		assert_true(xf_shown_keeps(leaf) == (shown.seen != 0));
+		kept += xf_shown_keeps(leaf);
+	}
+	assert_int_equal(kept, 4);
+}
+
+/* What leaf 0xD has is not superfluous, whatever the other leaves say. */
+static void test_leaf_d_is_kept(void **state)
+{
+	uint64_t seed = 1, dropped = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 100000; i++) {
+		struct xf_shown shown = { .seen = i % (1u << XF_SHOWN_LEAVES) };
+
+		for (size_t n = 0; n < sizeof(shown.regs); n++) {
+			seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+			((unsigned char *)shown.regs)[n] = (unsigned char)(seed >> 56);
+		}
+
+		uint64_t superfluous =
+			xf_droppable(~(uint64_t)0, xf_shown_guest(&shown), ~(uint64_t)0);
+
+		assert_true(!(superfluous & xf_shown_leaf_d(&shown)));
+		dropped |= superfluous;
+	}
+	/* And that is not for want of anything superfluous. */
+	assert_true(dropped == ~XF_FPSSE);
+}
+
 static void test_either(void **state)
 {
 	const struct xf_guest bare = { XF_FPSSE, ~(uint64_t)0 };
@@ -135,6 +178,8 @@ int main(void)
 		cmocka_unit_test(test_leaf_d_doubtful),
 		cmocka_unit_test(test_feature_without_component),
 		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_keeps),
+		cmocka_unit_test(test_leaf_d_is_kept),
 		cmocka_unit_test(test_either),
 	};
 
