@@ -13,7 +13,7 @@
 # shellcheck source=root-lib.sh
 . "$SOURCE/tests/package/root-lib.sh"
 need_roots
-need git python3 dpkg-deb
+need git python3 dpkg-deb meson
 
 cleanup=()
 place=$(mktemp -d "${TMPDIR:-/tmp}/xferry-dkms.XXXXXX")
@@ -140,6 +140,21 @@ leaves_nothing() {
 	! grep -l xferry "$root"/lib/modules/*/modules.dep || die 'depmod still knows it'
 }
 
+# Where there is no package: "meson install", then dkms, as docs/live.md says for another prefix.
+installs_without_package() {
+	local kernel=$1 source
+
+	DESTDIR=$root quietly "$root.meson.log" \
+		meson install --no-rebuild --tags kmod -C "$BUILD"
+	source=$(cd "$root" && find . -xdev -type d -path "*/src/xferry-$version" | sed 's/^.//')
+	quietly "$root.dkms.log" inside "$root" dkms add "$source"
+	quietly "$root.dkms.log" inside "$root" dkms install "xferry/$version" -k "$kernel"
+	looks_right "$kernel"
+	quietly "$root.dkms.log" inside "$root" dkms remove "xferry/$version" --all
+	rm -r "${root:?}$source"
+	echo "ok meson install, dkms add"
+}
+
 mkdir -p "$roots"
 exec {lock}>"$base.lock"
 flock "$lock"
@@ -171,9 +186,15 @@ boots "$second"
 
 leaves_nothing
 listing >"$place/before"
+installs_without_package "$first"
+
+# Both kernels are there already, and one cannot have the module.
+sed -i.as-it-was '/^CONFIG_KVM=/d' "$root/lib/modules/$first/build/.config"
 install_package
-looks_right "$first"
+[ -z "$(find "$root/lib/modules/$first/" -name 'xferry.ko*')" ] ||
+	die 'a module was built for a kernel without KVM'
 looks_right "$second"
+mv "$root/lib/modules/$first/build/.config.as-it-was" "$root/lib/modules/$first/build/.config"
 leaves_nothing
 listing | diff "$place/before" - || die 'the above is left, or gone, after the package came and went'
 echo 'ok nothing is left'
