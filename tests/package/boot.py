@@ -26,6 +26,8 @@ from lab.programs import Programs  # noqa: E402
 
 SYSFS = '/sys/module/xferry'
 DEBUG = '/sys/kernel/debug'
+TRACE = '/sys/kernel/tracing'
+LOCKDOWN = '/sys/kernel/security/lockdown'
 # NAME, what runs. The probe sets states with more than its vCPUs were shown: the counters
 # must have seen that, first in observe, then in trim.
 RUN = (
@@ -38,25 +40,28 @@ RUN = (
     ('trimmed', '/xferry probe --json'),
     ('stats', f'/busybox cat {DEBUG}/xferry/stats'),
     ('vms', f'/busybox cat {DEBUG}/xferry/vms'),
-    ('lockdown', '/busybox sh /lab/lockdown'),
+    ('integrity', '/busybox sh /lab/integrity'),
+    ('traced', '/xferry probe --json'),
+    ('trace', f'/busybox tail -n 2 {TRACE}/trace'),
+    ('confidentiality', '/busybox sh /lab/confidentiality'),
     ('locked', '/xferry probe --json'),
     ('locked-stats', f'/busybox cat {DEBUG}/xferry/stats'),
-    ('tracing', '/busybox sh /lab/tracing'),
+    ('untraced', '/busybox sh /lab/untraced'),
     ('rmmod', '/busybox rmmod xferry'),
     ('gone', f'/busybox test ! -e {SYSFS}'),
     ('again', '/busybox sh /lab/again'),
     ('log', '/busybox dmesg'),
 )
 # What docs/live.md says of a kernel that is locked down: the module's probes can be made and
-# work, its files can be read, those of tracefs cannot, and it is not loaded with a key that
-# the kernel does not know.
+# work, its files can be read, tracefs can at first and then cannot, and the module is not
+# loaded with a key that the kernel does not know.
 SCRIPTS = {
     'trim': f'echo trim >{SYSFS}/parameters/mode',
-    'lockdown': '/busybox mount -t securityfs none /sys/kernel/security && '
-                'echo confidentiality >/sys/kernel/security/lockdown && '
-                f'echo 1 >{SYSFS}/parameters/trim_get',
-    'tracing': '/busybox mount -t tracefs none /sys/kernel/tracing; '
-               '! /busybox cat /sys/kernel/tracing/events/xferry/xferry_trim/enable',
+    'integrity': '/busybox mount -t securityfs none /sys/kernel/security && '
+                 f'echo integrity >{LOCKDOWN} && /busybox mount -t tracefs none {TRACE} && '
+                 f'echo 1 >{TRACE}/events/xferry/xferry_trim/enable',
+    'confidentiality': f'echo confidentiality >{LOCKDOWN} && echo 1 >{SYSFS}/parameters/trim_get',
+    'untraced': f'! /busybox cat {TRACE}/trace',
     'again': '! /busybox insmod /lab/xferry.ko',
 }
 LIMIT = 120
@@ -141,6 +146,8 @@ def judge(asked, texts):
     for name in ('set_trimmed', 'get_clean'):
         if not locked.get(name, 0) > before.get(name, 0):
             yield f'{name}: nothing was counted once locked down: {texts["locked-stats"]!r}'
+    if 'xferry_trim: pid=' not in texts['trace']:
+        yield f'the tracepoint says nothing: {texts["trace"]!r}'
     if not REFUSED.search(texts['log']):
         yield 'locked down, the kernel does not say that it refuses the module'
     if 'mode=trim' not in texts['vms']:
