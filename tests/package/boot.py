@@ -65,7 +65,7 @@ SCRIPTS = {
     'again': '! /busybox insmod /lab/xferry.ko',
 }
 LIMIT = 120
-REFUSED = re.compile('Lockdown: insmod: unsigned module loading is restricted')
+REFUSED = re.compile('Lockdown: .*: unsigned module loading is restricted')
 TROUBLE = re.compile(r'.*(?:BUG:|Oops|WARNING:|Call Trace|general protection).*')
 
 
