@@ -47,6 +47,35 @@ manual=$(sed -n '/^# PARAMETERS/,/^# FILES/s/^\*\([a-z_]*\)\*$/\1/p' \
 [ "$manual" = "$parameters" ] || die "the manual has the parameters: $manual"
 echo "ok GPL; parameters $parameters, as in the manual"
 
+# The manual page as one line, without its marks.
+page=$(tr -d '*_' <"$tree/docs/man/xferry-kmod.4.scd" | tr -s '\n\t ' ' ')
+in_manual() {
+	[[ $page = *"${1//_/}"* ]] || die "the manual does not have: $1"
+	said=$((said + 1))
+}
+said=0
+for fate in $(sed -n '/fates\[\] = {/,/}/p' "$tree/kmod/account.c" | grep -o '"[a-z_]*"' | tr -d '"'); do
+	case $fate in
+	failed) in_manual 'get_failed' ;;
+	*) in_manual "set_$fate" ;;
+	esac
+done
+[ "$said" -ge 8 ] || die "only $said counters were seen"
+# Of each message the longest piece without a conversion.
+while IFS= read -r message; do
+	in_manual "$message"
+done < <(cat "$tree"/kmod/*.c | tr '\n' ' ' |
+	grep -oE 'pr_(err|warn|notice|info)\(("([^"\]|\\.)*"| EXPECTED )+' |
+	sed -E 's/^[^"]*"//; s/(\\n)?"$//; s/" EXPECTED.*/expected/; s/mode=.*//' |
+	awk '{ longest = ""; count = split($0, piece, /%[-.*#]*[a-z]+|\\"/)
+		for (i = 1; i <= count; i++) {
+			gsub(/^[ :;,]+|[ :;,]+$/, "", piece[i])
+			if (length(piece[i]) > length(longest)) longest = piece[i]
+		}
+		if (longest) print longest }')
+[ "$said" -ge 20 ] || die "only $said counters and messages were seen"
+echo "ok the manual has all counters and messages: $said"
+
 # Left out: // for SPDX, since all of this project has /* */; and the word that a trace
 # header must say of its own name.
 perl "$kernel/scripts/checkpatch.pl" --no-tree --strict --max-line-length=100 \
@@ -70,3 +99,13 @@ unknown 'SET has one more argument' 'fpu_copy_uabi_to_guest_fpstate' \
 	'#define vpkru vpkru, int more'
 unknown 'GET has other arguments' 'fpu_copy_guest_fpstate_to_uabi' \
 	'#define fpu_copy_guest_fpstate_to_uabi(...) fpu_copy_guest_fpstate_to_uabi(void *other)'
+
+# Before 6.6 and 6.1.60 GET had no mask of what to give.
+cp -as "$kernel" "$place/older"
+api=arch/x86/include/asm/fpu/api.h
+sed 's/unsigned int size, u64 xfeatures, u32 pkru/unsigned int size, u32 pkru/' "$kernel/$api" >"$place/api.h"
+! cmp -s "$kernel/$api" "$place/api.h" || die "$api is not as this test knows it"
+mv -f "$place/api.h" "$place/older/$api"
+kernel=$place/older
+build "$place/log" || die "it does not build where GET has no mask: $(grep -m 3 error "$place/log")"
+echo 'ok builds where GET has no mask'
