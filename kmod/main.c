@@ -10,6 +10,7 @@
 #include "account.h"
 #include "hooks.h"
 #include "params.h"
+#include "version.h"
 
 #include <linux/init.h>
 #include <linux/module.h>
@@ -45,6 +46,7 @@ module_exit(xf_exit);
 MODULE_DESCRIPTION("Keeps what a guest was never shown out of its XSAVE state");
 MODULE_AUTHOR("The xferry project");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(XF_VERSION);
 #ifndef XF_HAS_GUEST_FPSTATE
 /* The function to hook is one of module kvm. */
 MODULE_SOFTDEP("pre: kvm");

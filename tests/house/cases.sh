@@ -25,7 +25,7 @@ for route in tests/cli/routes/*/; do
 	done
 	count=$((count + 1))
 done
-for directory in tests/cli tests/examples tests/house tests/kmod; do
+for directory in tests/cli tests/examples tests/house tests/kmod tests/package; do
 	for script in "$directory"/*.sh; do
 		name=$(basename "$script" .sh)
 		[ "${name##*-}" = lib ] || named_in "$name" "$directory"/meson.build "$script"

@@ -12,7 +12,7 @@ declare -A may=(
 	[host]='host/*.h base/*.h core/*.h xferry.h'
 	[state]='state/*.h host/*.h base/*.h core/*.h xferry.h'
 	[cli]='cli/cli.h xferry.h'
-	[kmod]='core/*.h account.h compat.h hooks.h judge.h params.h trace.h vcpu.h'
+	[kmod]='core/*.h account.h compat.h hooks.h judge.h params.h trace.h vcpu.h version.h'
 	[lab]='lab/*.h host/*.h base/*.h core/*.h xferry.h'
 	[include]='core/*.h'
 )
