@@ -45,7 +45,8 @@ int xf_set_start(void)
 	int error = register_kprobe(&set_probe);
 
 	if (error == -ENOENT)
-		pr_err("not loaded: there is no function %s to hook%s\n", XF_SET_SYMBOL, HINT);
+		pr_err("not loaded: this kernel has no function %s to hook%s\n", XF_SET_SYMBOL,
+		       HINT);
 	else if (error)
 		pr_err("not loaded: no kprobe on %s: error %d\n", XF_SET_SYMBOL, error);
 	return error;
