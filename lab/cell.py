@@ -152,7 +152,7 @@ def _expected(matrix, row, cell, preset):
     hook = matrix.hook(cell.hook) if cell.hook and not row.refuses else None
     changes = hook and (hook.set or hook.get)
     module = {'module': {'set': f'{hook.set:#x}', 'get': f'{hook.get:#x}'}} if changes else {}
-    return (preset | module | matrix.cpu(cell.cpu).gives | row.on.get(cell.cpu, {}))
+    return ({'module': None} | preset | module | matrix.cpu(cell.cpu).gives | row.on.get(cell.cpu, {}))
 
 
 def _judge(matrix, row, result):
