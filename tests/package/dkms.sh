@@ -189,12 +189,13 @@ listing >"$place/before"
 installs_without_package "$first"
 
 # Both kernels are there already, and one cannot have the module.
-sed -i.as-it-was '/^CONFIG_KVM=/d' "$root/lib/modules/$first/build/.config"
+config=$root/usr/src/linux-headers-$first/.config
+sed -i.as-it-was '/^CONFIG_KVM=/d' "$config"
 install_package
 [ -z "$(find "$root/lib/modules/$first/" -name 'xferry.ko*')" ] ||
 	die 'a module was built for a kernel without KVM'
 looks_right "$second"
-mv "$root/lib/modules/$first/build/.config.as-it-was" "$root/lib/modules/$first/build/.config"
+mv "$config.as-it-was" "$config"
 leaves_nothing
 listing | diff "$place/before" - || die 'the above is left, or gone, after the package came and went'
 echo 'ok nothing is left'
