@@ -77,6 +77,11 @@ static void explain_kvm(const struct xf_kvm *kvm)
 	printf("  accepts    %s\n", set[kvm->set]);
 	if (kvm->hook_pkru)
 		puts("  drops      PKRU, without a word, when the guest or the host lacks it");
+	if (kvm->hook_set)
+		puts("  takes out  what the guest was not shown, before it looks: the xferry "
+		     "module");
+	if (kvm->hook_get)
+		puts("  and        of what it saves as well: the module with trim_get=1");
 	if (kvm->xfd_clears)
 		puts("  drops      AMX tiles, without a word, that the guest's XFD disarms");
 	if (kvm->header_unchecked)
@@ -110,7 +115,7 @@ static void explain_preset(const struct xf_host *host)
 	explain_kvm(&host->kvm);
 	print_companions("holds", host->kvm.host);
 	puts("  note       of the CPU a preset tells nothing: this is assumed, and corrected by "
-	     "words\n             behind the name: -pku, +amx, -xsave; and qemu=VERSION");
+	     "words\n             behind the name: -pku, +amx, -xsave, +hook; and qemu=VERSION");
 }
 
 static void list_all(void)

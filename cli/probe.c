@@ -84,6 +84,29 @@ static void say_set(const struct xf_host *host)
 		say("", "a state without PKRU resets PKRU");
 }
 
+/* What the module takes out; a kernel may be patched to do the same. */
+static void say_module(const struct xf_host *host)
+{
+	const struct xf_kvm *kvm = &host->kvm;
+	bool changes = known(host, "module") && (kvm->hook_set || kvm->hook_get);
+	bool both = kvm->hook_set && kvm->hook_get;
+
+	if (changes) {
+		printf("  %-13s  %s takes out what a guest was not shown:\n", "hook",
+		       host->module ? "the xferry module" : "this KVM");
+		say_mask("", "", kvm->hook_set | kvm->hook_get,
+			 both		 ? ", of SET and GET"
+			 : kvm->hook_set ? ", of SET"
+					 : ", of GET");
+	}
+	if (host->module) {
+		printf("  %-13s  %s", changes ? "" : "hook",
+		       changes ? "its parameters: " : "the xferry module is loaded: ");
+		put_printable(host->module, stdout);
+		putchar('\n');
+	}
+}
+
 static void say_checks(const struct xf_host *host)
 {
 	if (known(host, "header_checked"))
@@ -154,6 +177,7 @@ static void print_text(const struct xf_host *host)
 	say_holds(host);
 	say_get(host);
 	say_set(host);
+	say_module(host);
 	say_checks(host);
 	say_guests(host);
 	say_layout(host);

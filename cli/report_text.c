@@ -21,6 +21,8 @@ static void print_target(const struct xf_host *target)
 	printf(";\n          %s", set[target->kvm.set]);
 	if (target->kvm.hook_pkru)
 		fputs(", and it drops PKRU that it cannot hold", stdout);
+	if (target->kvm.hook_set)
+		fputs(",\n          once the xferry module has taken out what was not", stdout);
 	putchar('\n');
 }
 
@@ -109,6 +111,9 @@ static void print_remedies(const struct xf_finding *finding, const struct reques
 	if (remedies & XF_REMEDY_KERNEL)
 		puts("          - run a newer kernel on the target: one that accepts what the host "
 		     "can\n            hold (6.6, 6.1.60 or later)");
+	if (remedies & XF_REMEDY_MODULE)
+		puts("          - for all guests of the target: load the xferry module there, in "
+		     "trim mode\n            (xferry-kmod(4))");
 	if (remedies & XF_REMEDY_EVIDENCE)
 		printf("          - %s\n", evidence_remedy(request, report));
 	if (remedies & XF_REMEDY_PROFILE)

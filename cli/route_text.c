@@ -464,6 +464,9 @@ static void print_remedies(const struct trip *trip)
 	if (remedies & XF_REMEDY_KERNEL)
 		puts("  - run a newer kernel there: one that accepts what the host can hold (6.6, "
 		     "6.1.60\n    or later)");
+	if (remedies & XF_REMEDY_MODULE)
+		puts("  - for all guests: load the xferry module there, in trim mode "
+		     "(xferry-kmod(4))");
 	if (remedies & XF_REMEDY_PROFILE)
 		puts("  - say in the host's profile what its KVM accepts: \"set\"");
 	if (any_get_unknown(trip))

@@ -27,6 +27,7 @@ void xf_host_free(struct xf_host *host)
 	free((char *)host->kernel);
 	free((char *)host->cpu);
 	free((char *)host->qemu);
+	free((char *)host->module);
 	for (size_t i = 0; i < host->unlearned_count; i++) {
 		free((char *)host->unlearned[i].key);
 		free((char *)host->unlearned[i].why);
@@ -43,6 +44,7 @@ static unsigned int unknown_of(const char *key)
 		enum xf_kvm_unknown unknown;
 	} keys[] = {
 		{ "hook", XF_UNKNOWN_HOOK },
+		{ "module", XF_UNKNOWN_MODULE },
 		{ "cpuid_rewritten", XF_UNKNOWN_SHOWS_ALL },
 		{ "mxcsr_mask", XF_UNKNOWN_MXCSR_MASK },
 		{ "mxcsr_always", XF_UNKNOWN_MXCSR_ALWAYS },

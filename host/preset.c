@@ -2,7 +2,8 @@
 /*
  * Kernels that are not at hand, for planning. Each row is a behaviour, named for
  * a kernel that has it; it says nothing of the CPU, so a CPU of the middle is
- * assumed (x87, SSE, AVX, AVX-512, PKRU) and corrected by words behind the name.
+ * assumed (x87, SSE, AVX, AVX-512, PKRU) and corrected by words behind the name; so is
+ * that the xferry module is not loaded.
  *
  * Where the behaviour changed, by the commits that did it:
  *	00c87e9a70a1	4.10	GET trims to the guest
@@ -177,7 +178,25 @@ static struct xf_error *add_components(struct xf_kvm *kvm, const struct preset *
 	return NULL;
 }
 
-/* "+amx", "-pku", "-xsave", "qemu=7.2". */
+static bool is(const char *word, size_t len, const char *text)
+{
+	return len == strlen(text) && memcmp(word, text, len) == 0;
+}
+
+/* The xferry module in trim mode, with all components; "-get": with trim_get as well. */
+static bool take_hook(struct xf_kvm *kvm, const char *word, size_t len)
+{
+	bool get = is(word, len, "+hook-get");
+
+	if (!get && !is(word, len, "+hook"))
+		return false;
+	kvm->hook_set = ~UINT64_C(0);
+	if (get)
+		kvm->hook_get = ~UINT64_C(0);
+	return true;
+}
+
+/* "+amx", "-pku", "-xsave", "+hook", "qemu=7.2". */
 static struct xf_error *take_word(struct xf_host *host, const struct preset *preset,
 				  const char *word, size_t len)
 {
@@ -188,7 +207,9 @@ static struct xf_error *take_word(struct xf_host *host, const struct preset *pre
 		host->qemu = strndup(word + 5, len - 5);
 		return host->qemu ? NULL : xf_error_memory();
 	}
-	if (len == 6 && memcmp(word, "-xsave", 6) == 0) {
+	if (take_hook(&host->kvm, word, len))
+		return NULL;
+	if (is(word, len, "-xsave")) {
 		host->kvm.host = XF_FPSSE;
 		host->kvm.no_xsave = true;
 		return NULL;
@@ -196,13 +217,17 @@ static struct xf_error *take_word(struct xf_host *host, const struct preset *pre
 	if (len < 2 || (*word != '+' && *word != '-'))
 		return xf_error_new(XF_ERR_USAGE, NULL,
 				    "\"%.*s\": behind a preset's name expected +component, "
-				    "-component, -xsave or qemu=VERSION",
+				    "-component, +hook, +hook-get, -xsave or qemu=VERSION",
 				    xf_shown_length(len), word);
 	if (!xf_component_word(word + 1, len - 1, &mask)) {
 		struct xf_nearest nearest = xf_nearest(word + 1, len - 1);
 
 		xf_for_each_bit (bit, preset->known)
 			xf_nearest_try(&nearest, xf_component(bit)->name);
+		if (*word == '+') {
+			xf_nearest_try(&nearest, "hook");
+			xf_nearest_try(&nearest, "hook-get");
+		}
 		return xf_error_new(XF_ERR_USAGE, NULL,
 				    "unknown state component \"%.*s\"" XF_NEAREST_FORMAT,
 				    xf_shown_length(len - 1), word + 1, XF_NEAREST_ARGS(&nearest));

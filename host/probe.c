@@ -5,10 +5,12 @@
  */
 #include <cpuid.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "host/host.h"
@@ -245,6 +247,15 @@ static bool narrow(struct asking *ask, const struct xf_kvm_cpu *cpu, enum xf_pro
 	       show(ask, cpu, guest, why, &shown) && get(ask, cpu, why, out);
 }
 
+/* What is there of what this guest has set: of what was taken, KVM may have loaded less. */
+static bool widen(struct asking *ask, const struct xf_kvm_cpu *cpu, uint64_t *out)
+{
+	char why[XF_PROBE_WHY];
+	uint64_t shown;
+
+	return show(ask, cpu, XF_PROBE_FULL, why, &shown) && get(ask, cpu, why, out);
+}
+
 /*
  * GET: leaks or trims, with or without x87 and SSE always (00c87e9a70a1 for 4.10,
  * d69c1382e1b7, ad856280ddea, a1020a25e697), and trims only once there is a CPUID
@@ -252,7 +263,9 @@ static bool narrow(struct asking *ask, const struct xf_kvm_cpu *cpu, enum xf_pro
  * 18164f66e6c5). A strict KVM takes nothing that the guest was not shown, so what
  * is in use then is put there before KVM_SET_CPUID2, when it takes what the host
  * holds. A guest that is shown PKRU only after PKRU was set has lost it to a
- * kernel that clears it (Proxmox VE's hook); with any other it is there.
+ * kernel that clears it (Proxmox VE's hook); with any other it is there. A module that
+ * goes by the guest's CPUID trims the guest whose CPUID denies XSAVE, and not the one
+ * whose CPUID has no entries, though KVM itself shows both of them nothing.
  */
 static bool talk(struct asking *ask, enum xf_probe_guest guest, char why[XF_PROBE_WHY],
 		 struct xf_probe_dialogue *out)
@@ -270,8 +283,10 @@ static bool talk(struct asking *ask, enum xf_probe_guest guest, char why[XF_PROB
 			return false;
 		make_cpuid(ask, guest);
 		dialogue.asked = xf_kvm_cpuid_shown(&ask->guest);
-		if (!show(ask, &cpu, guest, why, &dialogue.shown) ||
-		    !get(ask, &cpu, why, &dialogue.carried))
+		if (!show(ask, &cpu, guest, why, &dialogue.shown))
+			return false;
+		dialogue.evidence = xf_kvm_cpuid_evidence(&ask->guest);
+		if (!get(ask, &cpu, why, &dialogue.carried))
 			return false;
 	}
 	if (!accepted_alone(ask, &cpu, why, &dialogue.accepted) ||
@@ -280,8 +295,10 @@ static bool talk(struct asking *ask, enum xf_probe_guest guest, char why[XF_PROB
 		return false;
 	if (all != dialogue.accepted)
 		return no(why, "KVM_SET_XSAVE takes each of some components and not all together");
-	if (guest != XF_PROBE_NONE)
+	if (guest != XF_PROBE_NONE) {
+		dialogue.was_widened = widen(ask, &cpu, &dialogue.widened);
 		dialogue.was_narrowed = narrow(ask, &cpu, guest, &dialogue.narrowed);
+	}
 	*out = dialogue;
 	return true;
 }
@@ -489,6 +506,39 @@ static void ask_xfd(struct asking *ask, char why[XF_PROBE_WHY])
 		ask->answers->xfd_kept = kept & XF_XTILEDATA;
 }
 
+/* ---- What the module says of itself ---- */
+
+#define MODULE "/sys/module/xferry/parameters/"
+
+/* The line that a file has; false without one. */
+static bool read_line(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+
+	ssize_t count = read(fd, out, size - 1);
+
+	close(fd);
+	out[count > 0 ? count : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	return *out;
+}
+
+static void read_module(struct xf_probe_answers *answers)
+{
+	char components[32], trim_get[8];
+
+	if (!read_line(MODULE "mode", answers->module_mode, sizeof(answers->module_mode)) ||
+	    !read_line(MODULE "components", components, sizeof(components)) ||
+	    !read_line(MODULE "trim_get", trim_get, sizeof(trim_get)))
+		return;
+	answers->module_loaded = true;
+	answers->module_components = strtoull(components, NULL, 16);
+	answers->module_trim_get = *trim_get == 'Y';
+}
+
 /* ---- All of them ---- */
 
 static const struct {
@@ -538,6 +588,7 @@ static struct xf_error *begin(struct asking *ask)
 	answers->amx_permission = xf_kvm_permit(xf_lowest(XF_XTILEDATA));
 	XF_TRY(xf_kvm_supported_cpuid(&ask->kvm, &ask->supported));
 	read_name(answers->cpu);
+	read_module(answers);
 	answers->supported = xf_kvm_cpuid_shown(&ask->supported);
 	xf_kvm_cpuid_extents(&ask->supported, answers->extents);
 

@@ -25,20 +25,23 @@ enum xf_probe_guest {
 /*
  * What was said to one fresh vCPU: KVM_SET_XSAVE with `before` in use, then
  * KVM_SET_CPUID2, KVM_GET_XSAVE; then each component alone; then all that were
- * taken together, and KVM_GET_XSAVE. At last it is shown everything, all that the
- * host holds is set, and it is shown again what it was: KVM_GET_XSAVE. Masks are of
- * XSTATE_BV.
+ * taken together, and KVM_GET_XSAVE. It is shown everything: KVM_GET_XSAVE. At last all
+ * that the host holds is set, and it is shown again what it was: KVM_GET_XSAVE. Masks are
+ * of XSTATE_BV.
  */
 struct xf_probe_dialogue {
 	bool done;
-	uint64_t asked;	   /* what CPUID.(0xD,0) was to show, */
-	uint64_t shown;	   /* and does, by KVM_GET_CPUID2 */
-	uint64_t before;   /* taken before KVM_SET_CPUID2, */
-	uint64_t carried;  /* and what GET gave of that after it */
-	uint64_t accepted; /* components that SET took each alone */
-	uint64_t kept;	   /* and what GET gave when SET took them together */
-	bool was_narrowed; /* the last part was possible, */
-	uint64_t narrowed; /* and what GET gave in it */
+	uint64_t asked;		  /* what CPUID.(0xD,0) was to show, */
+	uint64_t shown;		  /* and does, by KVM_GET_CPUID2, */
+	struct xf_guest evidence; /* which tells this */
+	uint64_t before;	  /* taken before KVM_SET_CPUID2, */
+	uint64_t carried;	  /* and what GET gave of that after it */
+	uint64_t accepted;	  /* components that SET took each alone */
+	uint64_t kept;		  /* and what GET gave when SET took them together */
+	bool was_widened;	  /* it could be shown everything, */
+	uint64_t widened;	  /* and what GET gave then */
+	bool was_narrowed;	  /* the last part was possible, */
+	uint64_t narrowed;	  /* and what GET gave in it */
 };
 
 /* Why a part could not be asked: empty when it was. */
@@ -81,6 +84,12 @@ struct xf_probe_answers {
 	char why_no_xfd[XF_PROBE_WHY];
 	bool xfd_kept; /* tile data set while IA32_XFD disarms it is there afterwards */
 
+	/* /sys/module/xferry: what is said there of the module, if it is loaded. */
+	bool module_loaded;
+	char module_mode[16];
+	uint64_t module_components;
+	bool module_trim_get;
+
 	char why_no_run[XF_PROBE_WHY];
 	uint64_t run_shown; /* what that guest was shown */
 	uint64_t after_run;
@@ -94,6 +103,13 @@ struct xf_probe_answers {
  * asked is in the answers, with the reason.
  */
 struct xf_error *xf_probe_ask(struct xf_probe_answers *out);
+
+/* What of `kvm` the answers tell of the xferry module: hook_set and hook_get. */
+void xf_probe_measure_module(const struct xf_probe_answers *answers, struct xf_kvm *kvm);
+
+/* The module by its name, and whether what it says of itself is what is seen. */
+struct xf_error *xf_probe_conclude_module(const struct xf_probe_answers *answers,
+					  struct xf_host *host);
 
 /* What the answers tell of this host. */
 struct xf_error *xf_probe_conclude(const struct xf_probe_answers *answers, struct xf_host **out);

@@ -3,7 +3,8 @@
  * What a KVM's answers tell of it. Get, set, their order and the hook are not
  * guessed from single answers: of all behaviours that core/rule knows, those are
  * kept that predict every answer. Where several do and would treat some guest
- * differently, that is not learned; where none does, this KVM is a new one.
+ * differently, that is not learned; where none does, this KVM is a new one. What the
+ * xferry module takes out is measured before (host/probe_module.c).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -90,6 +91,7 @@ static struct xf_probe_dialogue predict(const struct xf_kvm *kvm, enum xf_probe_
 	const struct xf_kvm_vcpu vcpu = {
 		.cpuid = heard->shown,
 		.cpuid_set = guest != XF_PROBE_NONE,
+		.evidence = heard->evidence,
 	};
 	struct xf_probe_dialogue dialogue = *heard;
 
@@ -99,8 +101,12 @@ static struct xf_probe_dialogue predict(const struct xf_kvm *kvm, enum xf_probe_
 		dialogue.carried = xf_kvm_get(kvm, &vcpu, before.loaded);
 	}
 	dialogue.accepted = accepted_alone(kvm, &vcpu);
-	dialogue.kept =
-		xf_kvm_get(kvm, &vcpu, set(kvm, &vcpu, heard->accepted & counted(kvm)).loaded);
+
+	uint64_t loaded = set(kvm, &vcpu, heard->accepted & counted(kvm)).loaded;
+
+	dialogue.kept = xf_kvm_get(kvm, &vcpu, loaded);
+	if (heard->was_widened)
+		dialogue.widened = xf_kvm_get(kvm, &all, loaded);
 	if (heard->was_narrowed)
 		dialogue.narrowed =
 			xf_kvm_get(kvm, &vcpu, set(kvm, &all, kvm->host & counted(kvm)).loaded);
@@ -109,7 +115,7 @@ static struct xf_probe_dialogue predict(const struct xf_kvm *kvm, enum xf_probe_
 
 /* ---- Comparing it with what was heard ---- */
 
-/* What GET gave at three times, and what it should have given: the first that differs. */
+/* What GET gave at each time, and what it should have given: the first that differs. */
 static bool get_differs(const struct xf_probe_dialogue *heard, const struct xf_probe_dialogue *due,
 			uint64_t seen, uint64_t *was, uint64_t *expected)
 {
@@ -117,6 +123,7 @@ static bool get_differs(const struct xf_probe_dialogue *heard, const struct xf_p
 		{ heard->kept, due->kept },
 		{ heard->carried, due->carried },
 		{ heard->narrowed, due->narrowed },
+		{ heard->widened, due->widened },
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -513,8 +520,11 @@ static struct xf_error *conclude_pkru(const struct xf_probe_answers *answers, st
 
 /* The parts, in the order of a profile's keys. */
 static struct xf_error *(*const parts[])(const struct xf_probe_answers *, struct xf_host *) = {
-	conclude_behaviour, conclude_header, conclude_mxcsr, conclude_xfd, conclude_area,
-	conclude_amx,	    conclude_cpuid,  conclude_pkru,  conclude_run,
+	conclude_behaviour, xf_probe_conclude_module,
+	conclude_header,    conclude_mxcsr,
+	conclude_xfd,	    conclude_area,
+	conclude_amx,	    conclude_cpuid,
+	conclude_pkru,	    conclude_run,
 };
 
 static struct xf_error *copy_text(const char *text, const char **out)
@@ -535,6 +545,7 @@ struct xf_error *xf_probe_conclude(const struct xf_probe_answers *answers, struc
 	XF_TRY(copy_text(answers->cpu, &host->cpu));
 	host->kvm.no_xsave = !answers->supported;
 	host->kvm.host = (answers->supported & ~(XF_SUPERVISOR | XF_COMPACTED)) | XF_FPSSE;
+	xf_probe_measure_module(answers, &host->kvm);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		XF_TRY(parts[i](answers, host));
 	XF_TRY(xf_host_not_learned(host, "protected",

@@ -203,6 +203,23 @@ static struct xf_error *read_supported(const struct object *object, struct xf_kv
 	return NULL;
 }
 
+/* What a module takes out of a SET, of a GET. */
+static struct xf_error *read_module(const struct object *object, struct xf_kvm *kvm)
+{
+	struct object module = {
+		.path = object->path,
+		.prefix = "module.",
+		.json = value_of(object, "module"),
+	};
+
+	if (!module.json)
+		return NULL;
+	if (!json_object_is_type(module.json, json_type_object))
+		return expected(object, "module", "an object or null");
+	XF_TRY(read_mask(&module, "set", &kvm->hook_set));
+	return read_mask(&module, "get", &kvm->hook_get);
+}
+
 static struct xf_error *read_behaviour(const struct object *object, struct xf_kvm *kvm)
 {
 	uint64_t mxcsr_mask = kvm->mxcsr_mask;
@@ -220,6 +237,7 @@ static struct xf_error *read_behaviour(const struct object *object, struct xf_kv
 	XF_TRY(read_bool(object, "get_after_cpuid", &kvm->get_after_cpuid));
 	XF_TRY(read_bool(object, "xfd_clears", &kvm->xfd_clears));
 	XF_TRY(read_word(object, "hook", hook_words, &hook_pkru));
+	XF_TRY(read_module(object, kvm));
 	XF_TRY(read_bool(object, "cpuid_rewritten", &kvm->shows_all));
 	if (!value_of(object, "mxcsr_mask"))
 		kvm->unknown |= XF_UNKNOWN_MXCSR_MASK;
@@ -420,6 +438,7 @@ static struct xf_error *read_profile(const struct object *object, struct xf_host
 				    json_object_get_int64(schema), SCHEMA);
 	XF_TRY(read_text(object, "kernel", &host->kernel));
 	XF_TRY(read_qemu(object, host));
+	XF_TRY(read_text(object, "module_loaded", &host->module));
 	XF_TRY(read_cpu(object, host));
 	XF_TRY(read_supported(object, &host->kvm));
 	XF_TRY(read_behaviour(object, &host->kvm));
@@ -658,6 +677,21 @@ static void put_not_learned(const struct writer *writer)
 	fputs(host->unlearned_count ? "\n  }\n" : "}\n", writer->stream);
 }
 
+/* A module that changes nothing is none, but by its name. */
+static void put_module(const struct writer *writer)
+{
+	const struct xf_kvm *kvm = &writer->host->kvm;
+	bool changes = kvm->hook_set || kvm->hook_get;
+
+	if (changes && !xf_host_lacks(writer->host, "module"))
+		fprintf(writer->stream,
+			"  \"module\": {\"set\": \"0x%" PRIx64 "\", \"get\": \"0x%" PRIx64 "\"},\n",
+			kvm->hook_set, kvm->hook_get);
+	else
+		fputs("  \"module\": null,\n", writer->stream);
+	put_line(writer, "module_loaded", writer->host->module);
+}
+
 static void put_profile(const struct writer *writer)
 {
 	const struct xf_host *host = writer->host;
@@ -680,6 +714,7 @@ static void put_profile(const struct writer *writer)
 	put_bool(writer, "get_after_cpuid", kvm->get_after_cpuid);
 	put_bool(writer, "xfd_clears", kvm->xfd_clears);
 	put_word(writer, "hook", hook_words, kvm->hook_pkru);
+	put_module(writer);
 	put_bool(writer, "cpuid_rewritten", kvm->shows_all);
 	put_layout(writer);
 	put_number(writer, "area_size", host->area_size);

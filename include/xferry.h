@@ -126,6 +126,7 @@ struct xf_host {
 	const char *kernel; /* "6.1.0-48-amd64", or NULL */
 	const char *cpu;    /* model name of its CPU, or NULL */
 	const char *qemu;   /* version of its QEMU, "7.2", or NULL */
+	const char *module; /* the xferry module's parameters, "mode=observe …", or NULL */
 	struct xf_kvm kvm;
 	bool cpu_assumed; /* a preset: what the CPU has is a guess, no evidence */
 	bool has_layout;
@@ -253,6 +254,7 @@ enum xf_remedy {
 	XF_REMEDY_EVIDENCE = 16,  /* say what the guest was shown */
 	XF_REMEDY_HIDE = 32,	  /* for the next boot: do not show the feature to the guest */
 	XF_REMEDY_PROFILE = 64,	  /* say what the target's KVM does */
+	XF_REMEDY_MODULE = 128,	  /* the xferry module there, in trim mode */
 };
 
 /* A kind of finding: one row of one table. */

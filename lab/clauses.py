@@ -3,10 +3,12 @@
 
 Kernels that keep the same clauses share a column. What a kernel does is put together
 from its cells: a clause that is broken on one CPU is broken, one that cannot be tried on one may
-hold on another. A CPU without XSAVE is a case of its own: there KVM has another code.
+hold on another. A CPU without XSAVE is a case of its own: there KVM has another code. The clauses
+of the kernel module are told by what it is loaded with, all kernels put together.
 """
 
 WITHOUT_XSAVE = 'noxsave'
+OF_MODULE = 'H'
 SHOWN = {'holds': 'yes', 'broken': '**no**', 'untried': '-'}
 RANK = {'untried': 0, 'holds': 1, 'broken': 2}
 
@@ -58,9 +60,35 @@ def _table(records, where):
     return '\n'.join(lines) + '\n'
 
 
-def table(records):
-    """The made part of docs/contract.md."""
+def _module_table(records):
+    """What the module promises, by what it is loaded with."""
+    loaded = {}
+    for record in records:
+        if not record['refusal']:
+            loaded.setdefault(record['loaded'], []).append(record)
+    verdicts = {name: {clause: verdict for clause, (verdict, _) in _put_together(own).items()
+                       if clause.startswith(OF_MODULE)} for name, own in loaded.items()}
+    clauses = list(dict.fromkeys(clause for own in verdicts.values() for clause in own))
+    lines = ['| clause | ' + ' | '.join(verdicts) + ' |', '|---' * (len(verdicts) + 1) + '|']
+    for clause in clauses:
+        row = ' | '.join(SHOWN[own.get(clause, 'untried')] for own in verdicts.values())
+        lines.append(f'| {clause} | {row} |')
+    return '\n'.join(lines) + '\n'
+
+
+def _without_module(record):
+    """A record without the clauses that are untried wherever the module is not."""
+    kept = {clause: one for clause, one in record['contract'].items()
+            if not clause.startswith(OF_MODULE)}
+    return record | {'contract': kept}
+
+
+def table(records, hooked):
+    """The made part of docs/contract.md: of cells without the module, and of those with it."""
+    records = [_without_module(one) for one in records]
     with_xsave = [one for one in records if one['cpu'] != WITHOUT_XSAVE]
     without = [one for one in records if one['cpu'] == WITHOUT_XSAVE]
     return (_table(with_xsave, '') + '\nOn a CPU without XSAVE:\n\n'
-            + _table(without, ' without XSAVE'))
+            + _table(without, ' without XSAVE')
+            + '\nWith the kernel module, by what it is loaded with (`lab/kernels.toml`):\n\n'
+            + _module_table(hooked))

@@ -24,7 +24,9 @@ static const struct {
 	{ "S8", clause_S8 },   { "S9", clause_S9 },   { "S10", clause_S10 }, { "S11", clause_S11 },
 	{ "S12", clause_S12 }, { "S13", clause_S13 }, { "C1", clause_C1 },   { "C2", clause_C2 },
 	{ "C3", clause_C3 },   { "C4", clause_C4 },   { "X1", clause_X1 },   { "X2", clause_X2 },
-	{ "X3", clause_X3 },   { "X4", clause_X4 },
+	{ "X3", clause_X3 },   { "X4", clause_X4 },   { "H1", clause_H1 },   { "H2", clause_H2 },
+	{ "H3", clause_H3 },   { "H4", clause_H4 },   { "H5", clause_H5 },   { "H6", clause_H6 },
+	{ "H7", clause_H7 },   { "H8", clause_H8 },
 };
 
 #define CLAUSES (sizeof(clauses) / sizeof(clauses[0]))
@@ -38,6 +40,22 @@ static uint32_t cpu_mxcsr_mask(void)
 	__asm__ volatile("fxsave %0" : "=m"(image));
 	memcpy(&mask, image + 28, sizeof(mask));
 	return mask ? mask : 0xffbf;
+}
+
+/* A module that says other than it does is taken at its word: the clauses then show it. */
+static struct xf_error *find_hook(struct bench *bench)
+{
+	struct xf_host *host = NULL;
+
+	XF_TRY(xf_host_probe(&host));
+	bench->hook_set = host->kvm.hook_set;
+	bench->hook_get = host->kvm.hook_get;
+	bench->hook_observes = host->module && strstr(host->module, "mode=observe");
+	bench->hook_pkru = host->kvm.hook_pkru;
+	if (host->kvm.unknown & XF_UNKNOWN_MODULE && host->module && !bench->hook_observes)
+		bench->hook_set = XF_ALL;
+	xf_host_free(host);
+	return NULL;
 }
 
 static struct xf_error *set_up(struct bench *bench)
@@ -54,6 +72,7 @@ static struct xf_error *set_up(struct bench *bench)
 	bench->guest[GUEST_ALL] = supported;
 	xf_kvm_cpuid_bare(&supported, &bench->guest[GUEST_BARE]);
 	xf_kvm_cpuid_show(&supported, XF_FPSSE, &bench->guest[GUEST_LITTLE]);
+	XF_TRY(find_hook(bench));
 	xf_kvm_cpuid_extents(&supported, extents);
 	if (xf_layout_from_cpuid(extents, XF_BITS, &bench->layout) != XF_LAYOUT_OK)
 		return xf_error_new(XF_ERR_IO, "/dev/kvm", "CPUID leaf 0xD makes no sense");

@@ -58,6 +58,11 @@ struct bench {
 	uint64_t host;	     /* components of KVM_GET_SUPPORTED_CPUID */
 	uint32_t mxcsr_mask; /* of the CPU, by FXSAVE */
 	bool has_xsave;
+	/* The xferry module, as a probe finds it. */
+	uint64_t hook_set;  /* components that it takes out of a SET, where they are superfluous, */
+	uint64_t hook_get;  /* and of a GET */
+	bool hook_observes; /* it is loaded, and takes nothing out */
+	bool hook_pkru;	    /* Proxmox' */
 };
 
 /* A new vCPU, and KVM_SET_CPUID2 as `guest` says. Ends the program when KVM gives none. */
@@ -124,5 +129,13 @@ CLAUSE(X1);
 CLAUSE(X2);
 CLAUSE(X3);
 CLAUSE(X4);
+CLAUSE(H1);
+CLAUSE(H2);
+CLAUSE(H3);
+CLAUSE(H4);
+CLAUSE(H5);
+CLAUSE(H6);
+CLAUSE(H7);
+CLAUSE(H8);
 
 #endif

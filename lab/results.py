@@ -138,7 +138,8 @@ def documents(matrix, kept):
     for mark, made in full_tables(matrix, kept).items():
         text = document(DOCUMENT, made, mark, text)
     return {DOCUMENT: text,
-            CONTRACT: document(CONTRACT, clauses.table(_records(matrix, kept, 'long')))}
+            CONTRACT: document(CONTRACT, clauses.table(_records(matrix, kept, 'long'),
+                                                         _records(matrix, kept, 'hook')))}
 
 
 def document(path, made, begin=BEGIN, text=None):

@@ -116,6 +116,16 @@ static bool newer_kernel_helps(const struct xf_judged *c)
 	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;
 }
 
+/* Whether the module there, which knows the guest's CPUID, would have it taken. */
+static bool module_helps(const struct xf_judged *c)
+{
+	struct xf_kvm kvm = c->target->kvm;
+
+	kvm.hook_set = XF_ALL;
+	kvm.unknown &= ~(unsigned int)XF_UNKNOWN_MODULE;
+	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;
+}
+
 /* What helps when the target refuses `components` and nobody drops them. */
 static unsigned int target_remedies(const struct xf_judged *c, uint64_t components)
 {
@@ -138,6 +148,8 @@ static unsigned int superfluous_remedies(const struct xf_judged *c, const struct
 		return remedies;
 	if (blocked & c->target->kvm.host)
 		remedies |= XF_REMEDY_SHOW;
+	if (module_helps(c))
+		remedies |= XF_REMEDY_MODULE;
 	return remedies | target_remedies(c, blocked);
 }
 

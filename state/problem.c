@@ -17,7 +17,9 @@ static const struct xf_problem problems[] = {
 "leaky kernel (5.16, distribution kernels with the same code, before 4.10) put\n"
 "it there: KVM_GET_XSAVE returned what the host had in use, PKRU above all.\n"
 "The guest cannot have stored anything in it, so nobody can notice when it is\n"
-"dropped. A target that refuses the component refuses the whole state with it.",
+"dropped. A target that refuses the component refuses the whole state with it.\n"
+"xferry fix drops it from this state; the xferry module, in trim mode, from the\n"
+"states of all guests of a host.",
 	},
 	[XF_PROBLEM_NO_EVIDENCE] = {
 		.code = "XF102",
@@ -99,7 +101,9 @@ static const struct xf_problem problems[] = {
 "The target's kernel has a hook that clears PKRU when the guest's mask lacks\n"
 "it (Proxmox, commit 1559d22f). The host lacks PKU, so the guest's mask lacks\n"
 "it whatever the guest was shown: the hook would take the guest's own PKRU away\n"
-"without a word, where any other kernel answers -EINVAL.",
+"without a word, where any other kernel answers -EINVAL. The xferry module drops\n"
+"only what the guest was not shown on that host: so this is the guest's own only\n"
+"if an earlier host has shown it more than it was given.",
 	},
 	[XF_PROBLEM_UNKNOWN] = {
 		.code = "XF208",

@@ -41,10 +41,16 @@ static inline void add_guest(struct answer_field *fields, size_t *count, const c
 		const char *key;
 		uint64_t *at;
 	} masks[] = {
-		{ "asked", &guest->asked },	  { "shown", &guest->shown },
-		{ "before", &guest->before },	  { "carried", &guest->carried },
-		{ "accepted", &guest->accepted }, { "kept", &guest->kept },
+		{ "asked", &guest->asked },
+		{ "shown", &guest->shown },
+		{ "before", &guest->before },
+		{ "carried", &guest->carried },
+		{ "accepted", &guest->accepted },
+		{ "kept", &guest->kept },
 		{ "narrowed", &guest->narrowed },
+		{ "widened", &guest->widened },
+		{ "evidence.shown", &guest->evidence.shown },
+		{ "evidence.known", &guest->evidence.known },
 	};
 	char key[32];
 
@@ -53,6 +59,8 @@ static inline void add_guest(struct answer_field *fields, size_t *count, const c
 	snprintf(key, sizeof(key), "%s.was_narrowed", name);
 	add_field(fields, count, key, ANSWER_BOOL, &guest->was_narrowed,
 		  sizeof(guest->was_narrowed));
+	snprintf(key, sizeof(key), "%s.was_widened", name);
+	add_field(fields, count, key, ANSWER_BOOL, &guest->was_widened, sizeof(guest->was_widened));
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
 		snprintf(key, sizeof(key), "%s.%s", name, masks[i].key);
 		add_field(fields, count, key, ANSWER_NUMBER, masks[i].at, sizeof(uint64_t));
@@ -110,6 +118,10 @@ static inline size_t answer_fields(struct xf_probe_answers *a, struct answer_fie
 	FIELD(ANSWER_BOOL, pkru_ran);
 	FIELD(ANSWER_TEXT, why_no_xfd);
 	FIELD(ANSWER_BOOL, xfd_kept);
+	FIELD(ANSWER_BOOL, module_loaded);
+	FIELD(ANSWER_TEXT, module_mode);
+	FIELD(ANSWER_NUMBER, module_components);
+	FIELD(ANSWER_BOOL, module_trim_get);
 	FIELD(ANSWER_TEXT, why_no_run);
 	FIELD(ANSWER_NUMBER, run_shown);
 	FIELD(ANSWER_NUMBER, after_run);

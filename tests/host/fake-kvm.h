@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -40,6 +42,7 @@ static struct {
 	bool loses_pkru;	 /* a state without PKRU resets it */
 	bool shows_idle_pkru;	 /* GET gives PKRU's value whether it is in use or not */
 	bool stuck;		 /* KVM_RUN comes back neither by itself nor by a signal */
+	const char *module[3];	 /* the module's mode, components, trim_get; NULL: not loaded */
 	uint32_t exit_reason;	 /* of KVM_RUN; 0: as it should be */
 	unsigned long fails;	 /* this request */
 	unsigned int fails_from; /* from this call of it on, counted from 1 */
@@ -110,6 +113,7 @@ static int fake_set_cpuid(struct fake_cpu *cpu, const struct xf_kvm_cpuid *cpuid
 		fake_cpuid(fake.shows, &cpu->cpuid);
 	cpu->vcpu.cpuid = xf_kvm_cpuid_shown(&cpu->cpuid);
 	cpu->vcpu.cpuid_set = true;
+	cpu->vcpu.evidence = xf_kvm_cpuid_evidence(&cpu->cpuid);
 	return 0;
 }
 
@@ -262,6 +266,26 @@ int ioctl(int fd, unsigned long request, ...)
 	return fake_call(fd, request, argument);
 }
 
+#define FAKE_MODULE "/sys/module/xferry/parameters/"
+
+/* What one parameter of the module reads as. */
+static int fake_module(const char *name)
+{
+	static const char *const names[] = { "mode", "components", "trim_get" };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		if (strcmp(name, names[i]) || !fake.module[i])
+			continue;
+
+		int fd = memfd_create(name, MFD_CLOEXEC);
+
+		if (fd >= 0 && (dprintf(fd, "%s\n", fake.module[i]) < 0 || lseek(fd, 0, SEEK_SET)))
+			abort();
+		return fd;
+	}
+	return fake_refuse(ENOENT);
+}
+
 int open(const char *path, int flags, ...)
 {
 	va_list args;
@@ -273,6 +297,8 @@ int open(const char *path, int flags, ...)
 	va_end(args);
 	if (strcmp(path, "/dev/kvm") == 0)
 		return fake_file();
+	if (strncmp(path, FAKE_MODULE, strlen(FAKE_MODULE)) == 0)
+		return fake_module(path + strlen(FAKE_MODULE));
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 

@@ -146,6 +146,31 @@ static void test_words(void **state)
 	xf_host_free(host);
 }
 
+static void test_hook(void **state)
+{
+	static const struct {
+		const char *spec;
+		uint64_t set, get;
+	} cases[] = {
+		{ "preset:linux-6.2", 0, 0 },
+		{ "preset:linux-6.2,+hook", ~UINT64_C(0), 0 },
+		{ "preset:linux-6.2,+hook,-pku", ~UINT64_C(0), 0 },
+		{ "preset:pve-7,+hook-get", ~UINT64_C(0), ~UINT64_C(0) },
+		{ "preset:pve-7,+hook-get,+hook", ~UINT64_C(0), ~UINT64_C(0) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct xf_host *host = open_host(cases[i].spec);
+
+		assert_true(host->kvm.hook_set == cases[i].set);
+		assert_true(host->kvm.hook_get == cases[i].get);
+		assert_false(xf_kvm_leaks(&host->kvm));
+		assert_int_equal(host->kvm.host, strstr(cases[i].spec, "-pku") ? 0xe7 : 0x2e7);
+		xf_host_free(host);
+	}
+}
+
 static void test_bad(void **state)
 {
 	static const struct {
@@ -168,6 +193,11 @@ static void test_bad(void **state)
 		{ "preset:linux-6.19,+cet", "does not know it" },
 		{ "preset:linux-6.19,+bit 33", "does not know it" },
 		{ "preset:linux-6.2,-xsave,+avx", "not on a host without XSAVE" },
+		{ "preset:linux-6.2,+hok", "\"hok\"; the nearest name is \"hook\"" },
+		{ "preset:linux-6.2,+hook-gt", "the nearest name is \"hook-get\"" },
+		{ "preset:linux-6.2,-hook", "unknown state component \"hook\"" },
+		{ "preset:linux-6.2,hook", "\"hook\": behind a preset's name expected +component, "
+					   "-component, +hook, +hook-get, -xsave" },
 		{ "preset:linux-6.2,pku", "\"pku\": behind a preset's name expected" },
 		{ "preset:linux-6.2,-", "\"-\": behind a preset's name expected" },
 		{ "preset:linux-6.2,+", "\"+\": behind" },
@@ -236,6 +266,9 @@ static void test_answers(void **state)
 		{ "preset:linux-5.10,-pku", XF_OUTCOME_REFUSED },
 		{ "preset:pve-8-6.8,-pku", XF_OUTCOME_ACCEPTED },
 		{ "preset:pve-9,-pku", XF_OUTCOME_ACCEPTED },
+		{ "preset:linux-6.2,+hook", XF_OUTCOME_ACCEPTED },
+		{ "preset:linux-6.2,-pku,+hook", XF_OUTCOME_ACCEPTED },
+		{ "preset:linux-6.6,-xsave,+hook", XF_OUTCOME_ACCEPTED },
 	};
 	struct xf_guest qemu64 = { .shown = 0x3, .known = XF_DEFINED };
 	struct xf_area_head head = { .xstate_bv = 0x207, .mxcsr = 0x1f80 };
@@ -253,10 +286,10 @@ static void test_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list),	  cmocka_unit_test(test_behaviours),
-		cmocka_unit_test(test_words),	  cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_all_named), cmocka_unit_test(test_manual),
-		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_list),   cmocka_unit_test(test_behaviours),
+		cmocka_unit_test(test_words),  cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_hook),   cmocka_unit_test(test_all_named),
+		cmocka_unit_test(test_manual), cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -327,6 +327,7 @@ static void test_no_vm(void **state)
 		"set",
 		"get_after_cpuid",
 		"hook",
+		"module",
 		"header_checked",
 		"mxcsr_mask",
 		"mxcsr_always",
@@ -380,6 +381,8 @@ static void test_open(void **state)
 	/* KVM_SET_CPUID2 fails for one that is shown everything: a hook cannot be seen. */
 	answers = good_answers();
 	answers.guests[XF_PROBE_FULL] = (struct xf_probe_dialogue){ 0 };
+	for (unsigned int i = 0; i < XF_PROBE_GUESTS; i++)
+		answers.guests[i].was_widened = answers.guests[i].was_narrowed = false;
 	strcpy(answers.why_no_guest, "KVM_SET_CPUID2: Argument list too long");
 	host = conclude(&answers);
 	assert_lacks(host, "hook", "Argument list");
@@ -807,6 +810,140 @@ static void test_shows_everything(void **state)
 	xf_host_free(host);
 }
 
+/* ---- The xferry module ---- */
+
+/* A module with these settings. What differs for no state and no guest need not be told. */
+static void check_module(const char *spec, uint64_t set, uint64_t get, bool named)
+{
+	struct xf_host *preset, *host;
+	char components[32];
+
+	assert_success(xf_host_open(spec, &preset));
+	preset->kvm.hook_set = set;
+	preset->kvm.hook_get = get;
+	memset(&fake, 0, sizeof(fake));
+	fake.kvm = preset->kvm;
+	snprintf(components, sizeof(components), "%#" PRIx64, set ? set : UINT64_MAX);
+	if (named) {
+		fake.module[0] = set ? "trim" : "observe";
+		fake.module[1] = components;
+		fake.module[2] = get ? "Y" : "N";
+	}
+	assert_success(xf_host_probe(&host));
+	check_round_trip(host);
+	assert_learned(host, "module");
+	assert_learned(host, "hook");
+	assert_learned(host, "set");
+	assert_learned(host, "get");
+	assert_int_equal(!!host->module, named);
+	if (named) {
+		assert_true(host->kvm.hook_set == set && host->kvm.hook_get == get);
+	} else {
+		/* Behind a hook that has taken PKRU out first, the module may as well spare it. */
+		host->kvm.hook_set |= preset->kvm.hook_pkru ? set & XF_PKRU : 0;
+		/* Where GET trims by itself, nothing is left to be seen to go. */
+		host->kvm.hook_get |= preset->kvm.get == XF_GET_LEAKS ? 0 : get;
+	}
+	host->kvm.get_after_cpuid = preset->kvm.get_after_cpuid;
+	for (uint64_t shown = 0; shown < 0x400; shown += 5) {
+		const struct xf_kvm_vcpu vcpu = {
+			.cpuid = shown,
+			.cpuid_set = true,
+			.evidence = { shown, ~UINT64_C(0) },
+		};
+
+		for (uint64_t state = 0; state < 0x400; state += 1 + (state & 15))
+			assert_same_on(&preset->kvm, &host->kvm, &vcpu, state);
+		xf_for_each_bit (bit, ANY_COMPONENT)
+			assert_same_on(&preset->kvm, &host->kvm, &vcpu, xf_mask(bit));
+	}
+	for (uint64_t state = 0; state < 0x400; state++)
+		assert_same_on(&preset->kvm, &host->kvm, &(const struct xf_kvm_vcpu){ 0 }, state);
+	xf_host_free(host);
+	xf_host_free(preset);
+}
+
+/* Every behaviour, on every kind of CPU, with every setting, by its name and without. */
+static void test_module(void **state)
+{
+	static const char *const cpus[] = { "", ",-pku", ",-avx512", ",-avx,-pku", ",-xsave" };
+	static const struct {
+		uint64_t set, get;
+	} settings[] = {
+		{ 0, 0 },
+		{ UINT64_MAX, 0 },
+		{ UINT64_MAX, UINT64_MAX },
+		{ XF_PKRU, 0 },
+		{ XF_AVX | XF_AVX512, XF_AVX | XF_AVX512 },
+	};
+
+	(void)state;
+	for (size_t i = 0; xf_preset(i); i++) {
+		for (size_t j = 0; j < sizeof(cpus) / sizeof(cpus[0]); j++) {
+			for (size_t k = 0; k < 2 * sizeof(settings) / sizeof(settings[0]); k++) {
+				char spec[64];
+
+				snprintf(spec, sizeof(spec), "preset:%s%s", xf_preset(i)->name,
+					 cpus[j]);
+				check_module(spec, settings[k / 2].set, settings[k / 2].get, k & 1);
+			}
+		}
+	}
+	check_module("preset:linux-6.19,+amx", UINT64_MAX, 0, true);
+	check_module("preset:linux-6.19,+amx", UINT64_MAX, 0, false);
+}
+
+/* What the module says of itself is not what is seen: nobody knows what it will do. */
+static void test_module_disagrees(void **state)
+{
+	static const struct {
+		const char *module[3];
+		uint64_t set, get;
+		const char *why;
+	} rows[] = {
+		{ { "trim", "0xffffffffffffffff", "N" }, 0, 0, "KVM_SET_XSAVE 0 is seen to go" },
+		{ { "observe", "0xffffffffffffffff", "N" }, XF_PKRU, 0, "takes 0 out" },
+		{ { "trim", "0x200", "N" }, XF_AVX, 0, "takes 0x200 out" },
+		{ { "trim", "0xffffffffffffffff", "Y" }, UINT64_MAX, 0, "KVM_GET_XSAVE 0 is seen" },
+		{ { "trim", "0xffffffffffffffff", "N" },
+		  UINT64_MAX,
+		  UINT64_MAX,
+		  "takes 0 out of what a guest was not shown, and in KVM_GET_XSAVE" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct xf_host *host;
+
+		good_answers();
+		fake.kvm.get = XF_GET_LEAKS;
+		fake.kvm.hook_set = rows[i].set;
+		fake.kvm.hook_get = rows[i].get;
+		memcpy(fake.module, rows[i].module, sizeof(fake.module));
+		host = probe_fake();
+		assert_lacks(host, "module", rows[i].why);
+		assert_true(host->kvm.unknown & XF_UNKNOWN_MODULE);
+		assert_non_null(host->module);
+		xf_host_free(host);
+	}
+}
+
+/* One that shows a guest all that it holds: of that nothing is superfluous. */
+static void test_module_shows_everything(void **state)
+{
+	struct xf_host *host;
+
+	(void)state;
+	good_answers();
+	fake.shows = fake.kvm.host;
+	fake.kvm.hook_set = UINT64_MAX;
+	host = probe_fake();
+	assert_true(host->kvm.shows_all && host->kvm.hook_set == UINT64_MAX);
+	assert_learned(host, "module");
+	assert_learned(host, "set");
+	xf_host_free(host);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -829,6 +966,9 @@ int main(void)
 		cmocka_unit_test(test_odd),
 		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_shows_everything),
+		cmocka_unit_test(test_module),
+		cmocka_unit_test(test_module_disagrees),
+		cmocka_unit_test(test_module_shows_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

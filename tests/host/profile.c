@@ -41,6 +41,8 @@ static void check_fixpoint(const struct xf_host *host)
 	assert_int_equal(host->kvm.get_after_cpuid, again->kvm.get_after_cpuid);
 	assert_int_equal(host->kvm.xfd_clears, again->kvm.xfd_clears);
 	assert_int_equal(host->kvm.hook_pkru, again->kvm.hook_pkru);
+	assert_int_equal(host->kvm.hook_set, again->kvm.hook_set);
+	assert_int_equal(host->kvm.hook_get, again->kvm.hook_get);
 	assert_int_equal(host->area_size, again->area_size);
 	assert_int_equal(host->has_layout, again->has_layout);
 	free(first);
@@ -68,6 +70,9 @@ static void test_full(void **state)
 	assert_true(host->kvm.protected_ignored);
 	assert_true(host->kvm.xfd_clears);
 	assert_true(host->kvm.hook_pkru);
+	assert_true(host->kvm.hook_set == UINT64_MAX);
+	assert_int_equal(host->kvm.hook_get, 0x204);
+	assert_string_equal(host->module, "mode=trim components=0xffffffffffffffff trim_get=Y");
 	assert_true(host->has_layout);
 	assert_int_equal(host->layout.at[9].offset, 2688);
 	assert_int_equal(host->layout.at[9].size, 8);
@@ -111,6 +116,7 @@ static void test_least(void **state)
 		"\"header_checked\":null,\"mxcsr_mask\":null,\"mxcsr_always\":null,"
 		"\"protected\":null,\"xfd_clears\":null,\"hook\":null,\"layout\":null,"
 		"\"area_size\":null,\"cpu\":null,\"kernel\":null,\"xsave\":null,"
+		"\"module\":null,\"module_loaded\":null,"
 		"\"cpuid_rewritten\":null,\"amx_permitted\":null,\"pkru_kept\":null,"
 		"\"after_run\":null,\"not_learned\":null}\n\n",
 	};
@@ -130,6 +136,8 @@ static void test_least(void **state)
 		assert_false(host->kvm.protected_ignored);
 		assert_false(host->kvm.xfd_clears);
 		assert_false(host->kvm.hook_pkru);
+		assert_false(host->kvm.hook_set || host->kvm.hook_get);
+		assert_null(host->module);
 		assert_false(host->has_layout);
 		assert_int_equal(host->area_size, 0);
 		assert_false(host->kvm.shows_all);
@@ -219,7 +227,8 @@ static void test_unknown(void **state)
 {
 	static const char text[] =
 		"{\"schema\":1,\"supported\":\"0x7\",\"set\":\"host\",\"mxcsr_mask\":\"0xffff\","
-		"\"not_learned\":{\"hook\":\"a\",\"cpuid_rewritten\":\"b\",\"mxcsr_always\":\"c\"}"
+		"\"not_learned\":{\"hook\":\"a\",\"module\":\"m\",\"cpuid_rewritten\":\"b\","
+		"\"mxcsr_always\":\"c\"}"
 		"}";
 	const struct xf_guest guest = { XF_FPSSE | XF_AVX, UINT64_MAX };
 	const struct xf_area_head leak = { .xstate_bv = XF_FPSSE | XF_AVX | XF_PKRU };
@@ -228,8 +237,8 @@ static void test_unknown(void **state)
 
 	(void)state;
 	assert_success(open_text(text, strlen(text), &host));
-	assert_int_equal(host->kvm.unknown,
-			 XF_UNKNOWN_HOOK | XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MXCSR_ALWAYS);
+	assert_int_equal(host->kvm.unknown, XF_UNKNOWN_HOOK | XF_UNKNOWN_MODULE |
+						    XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MXCSR_ALWAYS);
 	/* A hook would drop PKRU, which this host has not. */
 	assert_int_equal(xf_predict(&host->kvm, guest, &leak).outcome, XF_OUTCOME_UNKNOWN);
 	assert_success(xf_host_to_json(host, &json));
@@ -334,6 +343,12 @@ static void test_bad(void **state)
 		{ PROFILE("\"protected\":true"), "\"protected\": expected \"refused\", " },
 		{ PROFILE("\"xfd_clears\":{}"), "\"xfd_clears\": expected true" },
 		{ PROFILE("\"hook\":\"avx\""), "\"hook\": expected \"pkru\" or null" },
+		{ PROFILE("\"module\":\"xferry\""), "\"module\": expected an object or null" },
+		{ PROFILE("\"module\":{\"set\":3}"), "\"module.set\": expected a mask in hex" },
+		{ PROFILE("\"module\":{\"get\":\"all\"}"), "\"module.get\": expected a mask in" },
+		{ PROFILE("\"module\":{\"set\":\"0x4\"},\"not_learned\":{\"module\":\"a\"}"),
+		  "\"module\": expected null, as" },
+		{ PROFILE("\"module_loaded\":true"), "\"module_loaded\": expected text or null" },
 		/* layout */
 		{ PROFILE("\"layout\":{}"), "\"layout\": expected a list or null" },
 		{ LAYOUT("1"), "\"layout[0].\": expected an object" },
