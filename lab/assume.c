@@ -15,7 +15,8 @@ static void scope_json(struct json_object **json)
 static const char *const keys[] = {
 	"supported",	   "xsave",	 "get",		 "set",
 	"header_checked",  "mxcsr_mask", "mxcsr_always", "protected",
-	"get_after_cpuid", "xfd_clears", "hook",
+	"get_after_cpuid", "xfd_clears", "hook",	 "module.set",
+	"module.get",
 };
 
 static bool is_key(const char *word, size_t len)
@@ -32,6 +33,25 @@ static struct json_object *value_of(const char *text)
 	if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
 		return json_object_new_boolean(text[0] == 't');
 	return strcmp(text, "null") == 0 ? NULL : json_object_new_string(text);
+}
+
+/* "module.set": the key within the object, which is made when it is not there. */
+static struct xf_error *enter(struct json_object **object, const char **key)
+{
+	static const char prefix[] = "module.";
+	struct json_object *inner;
+
+	if (strncmp(*key, prefix, strlen(prefix)) != 0)
+		return NULL;
+	*key += strlen(prefix);
+	inner = json_object_object_get(*object, "module");
+	if (!inner) {
+		inner = json_object_new_object();
+		if (!inner || json_object_object_add(*object, "module", inner))
+			return xf_error_memory();
+	}
+	*object = inner;
+	return NULL;
 }
 
 static struct xf_error *put(struct json_object *profile, const char *word)
@@ -51,9 +71,17 @@ static struct xf_error *put(struct json_object *profile, const char *word)
 	/* What is assumed is no longer unknown. */
 	struct json_object *not_learned = json_object_object_get(profile, "not_learned");
 
-	if (not_learned)
+	if (not_learned) {
 		json_object_object_del(not_learned, key);
-	return json_object_object_add(profile, key, value_of(value + 1)) ? xf_error_memory() : NULL;
+		if (strncmp(key, "module.", 7) == 0)
+			json_object_object_del(not_learned, "module");
+	}
+
+	struct json_object *to = profile;
+	const char *name = key;
+
+	XF_TRY(enter(&to, &name));
+	return json_object_object_add(to, name, value_of(value + 1)) ? xf_error_memory() : NULL;
 }
 
 struct xf_error *assume(const struct xf_host *host, char *const *words, size_t count,

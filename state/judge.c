@@ -116,12 +116,12 @@ static bool newer_kernel_helps(const struct xf_judged *c)
 	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;
 }
 
-/* Whether the module there, which knows the guest's CPUID, would have it taken. */
+/* Whether the module there, told of what may be dropped, would have it taken. */
 static bool module_helps(const struct xf_judged *c)
 {
 	struct xf_kvm kvm = c->target->kvm;
 
-	kvm.hook_set = XF_ALL;
+	kvm.hook_set |= c->only;
 	kvm.unknown &= ~(unsigned int)XF_UNKNOWN_MODULE;
 	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;
 }
@@ -242,10 +242,12 @@ static void find_at_target(const struct xf_judged *c, struct xf_verdict *v)
  */
 static struct xf_prediction predict(const struct xf_judged *c, uint64_t undecided)
 {
-	struct xf_prediction p = xf_predict(&c->target->kvm, c->known->given, &c->head);
+	const struct xf_guest *given = &c->known->given;
+	struct xf_prediction p = xf_predict(&c->target->kvm, *given, &c->head);
 
+	/* What is known of neither, xf_predict has reckoned with. */
 	if (p.outcome != XF_OUTCOME_REFUSED)
-		p.dropped |= undecided & ~p.loaded.most;
+		p.dropped |= undecided & given->known & ~given->shown & ~p.loaded.most;
 	return p;
 }
 

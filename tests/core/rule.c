@@ -76,6 +76,25 @@ static struct xf_kvm_vcpu shown(uint64_t cpuid)
 	return (struct xf_kvm_vcpu){ .cpuid = cpuid, .cpuid_set = true };
 }
 
+/* The module, trimming, on the hardest of KVMs; and what it knows of a vCPU. */
+static struct xf_kvm with_module(const struct xf_kvm *kvm, uint64_t set, uint64_t get)
+{
+	struct xf_kvm hooked = *kvm;
+
+	hooked.hook_set = set;
+	hooked.hook_get = get;
+	return hooked;
+}
+
+static struct xf_kvm_vcpu known(uint64_t cpuid)
+{
+	return (struct xf_kvm_vcpu){
+		.cpuid = cpuid,
+		.cpuid_set = true,
+		.evidence = { cpuid, ~UINT64_C(0) },
+	};
+}
+
 static const struct xf_kvm_vcpu no_cpuid_yet = { .cpuid = 0x207 };
 
 static struct xf_area_head in_use(uint64_t xstate_bv)
@@ -205,6 +224,71 @@ static void test_set_hook(void **state)
 	expect_set(&with_host, no_cpuid_yet, in_use(0x207), XF_REASON_NONE, 0x7, XF_PKRU);
 	expect_set(&with_host, shown(0x207), in_use(0x207), XF_REASON_NONE, 0x207, 0);
 	expect_set(&hook, shown(0x3), in_use(0x20f), XF_REASON_HOST, 0, 0);
+}
+
+static void expect_trimmed(const struct xf_kvm *kvm, struct xf_kvm_vcpu vcpu, uint64_t state,
+			   uint64_t loaded, uint64_t trimmed)
+{
+	struct xf_area_head head = in_use(state);
+	struct xf_kvm_answer answer = xf_kvm_set(kvm, &vcpu, &head);
+
+	assert_int_equal(answer.reason, XF_REASON_NONE);
+	assert_true(answer.loaded == loaded && answer.trimmed == trimmed);
+	assert_true(answer.dropped == 0);
+}
+
+static void test_set_module(void **state)
+{
+	struct xf_kvm all = with_module(&strict, ~UINT64_C(0), 0);
+	struct xf_kvm pkru = with_module(&no_pku, XF_PKRU, 0);
+	struct xf_kvm both = with_module(&hook, ~UINT64_C(0), 0);
+	struct xf_kvm shows_all = with_module(&no_pku, ~UINT64_C(0), 0);
+	struct xf_kvm_vcpu early = known(0x207);
+	struct xf_area_head odd = in_use(0x207);
+
+	(void)state;
+	expect_trimmed(&all, known(0x3), 0x207, 0x3, 0x204);
+	expect_trimmed(&all, known(0x207), 0x207, 0x207, 0);
+	expect_trimmed(&pkru, known(0x3), 0x207, 0x7, XF_PKRU);
+	/* Where Proxmox drops the guest's own, this does not. */
+	expect_set(&pkru, known(0x207), in_use(0x207), XF_REASON_HOST, 0, 0);
+	expect_set(&both, known(0x3), in_use(0x207), XF_REASON_NONE, 0x3, XF_PKRU);
+	/* No evidence, no CPUID yet. */
+	expect_set(&all, shown(0x3), in_use(0x207), XF_REASON_USER, 0, 0);
+	early.cpuid_set = false;
+	expect_trimmed(&all, early, 0x207, 0x207, 0);
+	/* Without AVX nothing of what is left uses MXCSR. */
+	odd.xstate_bv = XF_AVX;
+	odd.mxcsr = 0x10000;
+	expect_set(&all, known(0x3), odd, XF_REASON_NONE, 0, 0);
+	odd.reserved = true;
+	expect_set(&all, known(0x3), odd, XF_REASON_RESERVED, 0, 0);
+	/* KVM keeps another CPUID than it was given: of the host's nothing is superfluous. */
+	shows_all.shows_all = true;
+	expect_trimmed(&shows_all, known(0x3), 0x207, 0x7, XF_PKRU);
+	expect_trimmed(&shows_all, known(0x207), 0x207, 0x7, XF_PKRU);
+}
+
+static void test_get_module(void **state)
+{
+	struct xf_kvm all = with_module(&leaky, 0, ~UINT64_C(0));
+	struct xf_kvm pkru = with_module(&leaky, 0, XF_PKRU);
+	struct xf_kvm pkru_and_avx = with_module(&leaky, 0, XF_PKRU | XF_AVX);
+	struct xf_kvm_vcpu vcpu = known(0x3);
+
+	(void)state;
+	assert_true(xf_kvm_get(&all, &vcpu, 0x207) == 0x3);
+	assert_true(xf_kvm_get(&pkru, &vcpu, 0x207) == 0x7);
+	vcpu = known(0x7);
+	assert_true(xf_kvm_get(&all, &vcpu, 0x207) == 0x7);
+	assert_true(xf_kvm_get(&all, &no_cpuid_yet, 0x207) == 0x207);
+	assert_true(xf_kvm_leaks(&leaky) && xf_kvm_leaks(&pkru));
+	assert_false(xf_kvm_leaks(&all) || xf_kvm_leaks(&pkru_and_avx));
+	all.shows_all = true;
+	assert_true(xf_kvm_leaks(&all));
+	all.shows_all = false;
+	all.unknown = XF_UNKNOWN_MODULE;
+	assert_true(xf_kvm_leaks(&all));
 }
 
 static void test_set_amx(void **state)
@@ -375,6 +459,31 @@ static void test_predict_unknown(void **state)
 	expect_prediction(&bare, qemu64, in_use(0), accepted);
 }
 
+static void test_predict_module(void **state)
+{
+	struct xf_kvm all = with_module(&strict, ~UINT64_C(0), 0);
+	struct xf_kvm no_pku_all = with_module(&no_pku, ~UINT64_C(0), 0);
+	struct xf_kvm any = no_pku;
+	struct xf_kvm shows_all = with_module(&no_pku, ~UINT64_C(0), 0);
+
+	(void)state;
+	expect_prediction(&all, qemu64, in_use(0x207), accepted);
+	expect_prediction(&no_pku_all, qemu64, in_use(0x207), accepted);
+	expect_prediction(&no_pku_all, with_pku, in_use(0x207), refused(XF_REASON_HOST, XF_PKRU));
+	/* Whose the PKRU is, the module there knows, and nobody here. */
+	expect_prediction(&no_pku_all, XF_GUEST_UNKNOWN, in_use(0x207), unknown);
+	expect_prediction(&all, minus_pku, in_use(0x207), unknown);
+	/* Loaded or not is not known. */
+	any.unknown = XF_UNKNOWN_MODULE;
+	expect_prediction(&any, qemu64, in_use(0x207), unknown);
+	expect_prediction(&any, with_pku, in_use(0x207), refused(XF_REASON_HOST, XF_PKRU));
+	assert_true(xf_kvm_kindest(&any).hook_set == ~UINT64_C(0));
+	/* Its evidence is not the guest's: what it takes out is named. */
+	shows_all.shows_all = true;
+	expect_prediction(&shows_all, qemu64, in_use(0x207), accepted);
+	expect_prediction(&shows_all, with_pku, in_use(0x207), drops_own);
+}
+
 static void expect_bounds(struct xf_bounds got, uint64_t least, uint64_t most)
 {
 	assert_int_equal(got.least, least);
@@ -403,6 +512,13 @@ static void test_predict_loaded(void **state)
 	hook_and_pku.host = 0x207;
 	expect_bounds(loaded(&hook_and_pku, with_pku, 0x207), 0x207, 0x207);
 	expect_bounds(loaded(&hook_and_pku, XF_GUEST_UNKNOWN, 0x207), 0x7, 0x207);
+	/* The module: what is superfluous for certain does not arrive, what may be, may. */
+	hook_and_pku = with_module(&fixed, ~UINT64_C(0), 0);
+	expect_bounds(loaded(&hook_and_pku, qemu64, 0x207), 0x3, 0x3);
+	expect_bounds(loaded(&hook_and_pku, minus_pku, 0x207), 0x3, 0x7);
+	hook_and_pku.hook_set = 0;
+	hook_and_pku.unknown = XF_UNKNOWN_MODULE;
+	expect_bounds(loaded(&hook_and_pku, qemu64, 0x207), 0x3, 0x207);
 	/* Refused or not, nobody knows; if not, this is what arrives. */
 	expect_bounds(loaded(&strict, XF_GUEST_UNKNOWN, 0x207), 0x207, 0x207);
 }
@@ -430,6 +546,13 @@ static void test_predict_get(void **state)
 	expect_bounds(saved(&leaky, qemu64, 0x207), 0x207, 0x207);
 	leaky_avx512.host = 0x600e7;
 	expect_bounds(saved(&leaky_avx512, qemu64, 0x1), 0x1, 0x200e7);
+	/* Trimmed by the module. */
+	leaky_avx512 = with_module(&leaky, 0, ~UINT64_C(0));
+	expect_bounds(saved(&leaky_avx512, qemu64, 0x207), 0x3, 0x3);
+	expect_bounds(saved(&leaky_avx512, minus_pku, 0x207), 0x3, 0x7);
+	leaky_avx512.hook_get = 0;
+	leaky_avx512.unknown = XF_UNKNOWN_MODULE;
+	expect_bounds(saved(&leaky_avx512, qemu64, 0x207), 0x3, 0x207);
 	/* 5.17: a guest without XSAVE may lose even x87 and SSE. */
 	expect_bounds(saved(&bare, qemu64, 0x3), 0, 0x3);
 	expect_bounds(saved(&bare, with_avx, 0x7), 0x7, 0x7);
@@ -458,6 +581,8 @@ int main(void)
 		cmocka_unit_test(test_seen_single_bits),
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_set_hook),
+		cmocka_unit_test(test_set_module),
+		cmocka_unit_test(test_get_module),
 		cmocka_unit_test(test_set_amx),
 		cmocka_unit_test(test_set_protected),
 		cmocka_unit_test(test_set_no_xsave),
@@ -465,6 +590,7 @@ int main(void)
 		cmocka_unit_test(test_takes_xcr0),
 		cmocka_unit_test(test_predict),
 		cmocka_unit_test(test_predict_unknown),
+		cmocka_unit_test(test_predict_module),
 		cmocka_unit_test(test_predict_loaded),
 		cmocka_unit_test(test_predict_get),
 		cmocka_unit_test(test_outcome_names),

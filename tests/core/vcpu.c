@@ -265,6 +265,33 @@ static void test_hook(void **state)
 	assert_zero(0xa80, SIZE);
 }
 
+/* The module: what it takes out is neither loaded nor given, and MXCSR is as KVM gives it. */
+static void test_module(void **state)
+{
+	const struct xf_kvm_vcpu vcpu = {
+		.cpuid = XF_FPSSE,
+		.cpuid_set = true,
+		.evidence = { XF_FPSSE, ~UINT64_C(0) },
+	};
+	struct xf_kvm hooked = modern, leaky = modern;
+	struct xf_kvm_fpu fpu = new_fpu(&modern);
+
+	(void)state;
+	hooked.hook_set = ~UINT64_C(0);
+	make_area(HOST, 0x1fa0);
+	assert_int_equal(set(&hooked, &vcpu, &fpu), XF_REASON_NONE);
+	assert_true(fpu.in_use == XF_FPSSE && fpu.pkru == 0);
+
+	leaky.get = XF_GET_LEAKS;
+	leaky.hook_get = ~UINT64_C(0);
+	make_area(HOST & ~XF_FPSSE, 0x1fa0);
+	assert_int_equal(set(&leaky, &vcpu, &fpu), XF_REASON_NONE);
+	assert_int_equal(fpu.in_use, HOST & ~XF_FPSSE);
+	get(&leaky, &vcpu, &fpu);
+	assert_int_equal(get32(got + XF_MXCSR_OFFSET), 0x1fa0);
+	assert_zero(512, SIZE);
+}
+
 /* A protected guest keeps what it has, and shows nothing. */
 static void test_guarded(void **state)
 {
@@ -318,7 +345,8 @@ int main(void)
 		cmocka_unit_test(test_mxcsr),	 cmocka_unit_test(test_trimmed),
 		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_old),
 		cmocka_unit_test(test_no_xsave), cmocka_unit_test(test_hook),
-		cmocka_unit_test(test_guarded),	 cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_module),	 cmocka_unit_test(test_guarded),
+		cmocka_unit_test(test_layouts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,19 @@ static const struct xf_host hosts[] = {
 		   .get = XF_GET_TRIMS,
 		   .set = XF_SET_GUEST,
 		   .hook_pkru = true } },
+	{ .name = "module, strict, no PKU",
+	  .kvm = { .host = NO_PKU_CPU,
+		   .mxcsr_mask = XF_MXCSR_MASK,
+		   .get = XF_GET_TRIMS,
+		   .set = XF_SET_GUEST,
+		   .hook_set = UINT64_MAX } },
+	{ .name = "module of SET and GET, leaky",
+	  .kvm = { .host = AVX512_CPU,
+		   .mxcsr_mask = XF_MXCSR_MASK,
+		   .get = XF_GET_LEAKS,
+		   .set = XF_SET_HOST,
+		   .hook_set = XF_PKRU,
+		   .hook_get = UINT64_MAX } },
 	{ .name = "MPX",
 	  .kvm = { .host = AVX512_CPU | XF_MPX,
 		   .mxcsr_mask = XF_MXCSR_MASK,
@@ -77,7 +90,11 @@ static bool within(uint64_t mask, struct xf_bounds bounds)
 
 static struct xf_kvm_vcpu vcpu_of(const struct trip *trip)
 {
-	return (struct xf_kvm_vcpu){ .cpuid = trip->cpuid, .cpuid_set = true };
+	return (struct xf_kvm_vcpu){
+		.cpuid = trip->cpuid,
+		.cpuid_set = true,
+		.evidence = { trip->cpuid, UINT64_MAX },
+	};
 }
 
 /* KVM_GET_XSAVE of a guest that runs there. */
