@@ -144,6 +144,9 @@ static const char *const loads[] = {
 	"mode=trim components=avx trim_get=1",
 };
 
+/* The console tells how far a long churn has come. */
+#define TOLD_EVERY 50
+
 struct loader {
 	const struct torture *torture;
 	struct riders *riders;
@@ -170,7 +173,8 @@ static bool load_once(struct loader *loader)
 		return complain("unload %" PRIu64 ": %s", loader->done, strerror(answer));
 	if (any_of(&loader->seed, 8) == 0)
 		riders_wait(loader->riders, GENERATE_RUN);
-	loader->done++;
+	if (++loader->done % TOLD_EVERY == 0)
+		fprintf(stderr, "churn: %" PRIu64 " loads\n", loader->done);
 	return true;
 }
 

@@ -49,13 +49,13 @@ PLANS = {
     # In a boot: all that needs no other kernel, each as short as it can be and still tell.
     'quick': Plan(('leaky',), 'nopku', (
         'ride --states 480', 'bad', 'twice', 'hostile --states 480 --rounds 80',
-        'churn --rounds 25 --flips', 'leaks --rounds 20'), IN_TURNS, 120),
+        'churn --rounds 25 --flips', 'leaks --rounds 20'), IN_TURNS, 900),
     # The same kernel has no debugfs, tracepoint or switch: here they are.
     'quick-debian': Plan(('debian-6.1',), 'nopku', (
-        'muted', 'twice', 'churn --rounds 8 --flips'), IN_TURNS, 120),
-    'refused': Plan(('renamed',), 'nopku', ('refused',), IN_TURNS, 60),
+        'muted', 'twice', 'churn --rounds 8 --flips'), IN_TURNS, 900),
+    'refused': Plan(('renamed',), 'nopku', ('refused',), IN_TURNS, 600),
     'foreign': Plan(('foreign-front', 'foreign-middle', 'foreign-back'), 'nopku',
-                    ('foreign --states 1600',), IN_TURNS, 60),
+                    ('foreign --states 1600',), IN_TURNS, 600),
     # 1,000 loads, on CPUs that run at once.
     'loads': Plan(('leaky',), 'nopku-qemu10', (
         'churn --rounds 1000 --states 100000', 'leaks --rounds 100'), AT_ONCE, 1500),
