@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,20 +85,28 @@ static void say_set(const struct xf_host *host)
 		say("", "a state without PKRU resets PKRU");
 }
 
+static void say_taken(const char *from, uint64_t mask)
+{
+	char before[32];
+
+	snprintf(before, sizeof(before), "of a %s: ", from);
+	if (mask == XF_ALL)
+		printf("  %-13s  %sall components\n", "", before);
+	else if (mask)
+		say_mask("", before, mask, "");
+}
+
 /* What the module takes out; a kernel may be patched to do the same. */
 static void say_module(const struct xf_host *host)
 {
 	const struct xf_kvm *kvm = &host->kvm;
 	bool changes = known(host, "module") && (kvm->hook_set || kvm->hook_get);
-	bool both = kvm->hook_set && kvm->hook_get;
 
 	if (changes) {
-		printf("  %-13s  %s takes out what a guest was not shown:\n", "hook",
-		       host->module ? "the xferry module" : "this KVM");
-		say_mask("", "", kvm->hook_set | kvm->hook_get,
-			 both		 ? ", of SET and GET"
-			 : kvm->hook_set ? ", of SET"
-					 : ", of GET");
+		say("hook", host->module ? "the xferry module takes out what a guest was not shown"
+					 : "this KVM takes out what a guest was not shown");
+		say_taken("SET", kvm->hook_set);
+		say_taken("GET", kvm->hook_get);
 	}
 	if (host->module) {
 		printf("  %-13s  %s", changes ? "" : "hook",

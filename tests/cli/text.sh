@@ -33,6 +33,21 @@ for version in 8.2 9.0 10.0.13 11.1; do
 	says "$exits"
 	silent "$corrupts"
 done
+# The module on the target: offered where it would help, and only there.
+module='load the xferry module there, in trim mode'
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku vm
+says "$module"
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku --only pkru vm
+silent "$module"
+run 4 check --cpu qemu64 --to preset:linux-6.6 vm
+silent "$module"
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku,+hook vm
+says 'once the xferry module has taken out what was not'
+says 'outcome accepted'
+silent "$module"
+# The guest's own is not the module's to take.
+run 4 check --cpu max --to preset:linux-6.6,-pku,+hook vm
+silent 'outcome accepted'
 # A machine type is the oldest QEMU that the target can have.
 sed 's/pc-i440fx-7\.2/pc-i440fx-9.2/g' vm >newer
 run 4 check --cpu qemu64 --to preset:linux-6.2,-pku newer
@@ -213,6 +228,11 @@ run 0 explain linux-5.17 linux-5.10 pve-9
 says 'only what the guest was shown, even of x87 and SSE: strict'
 says '^  header     XCOMP_BV and reserved bytes are not looked at'
 says '^  drops      PKRU, without a word'
+run 0 explain linux-6.2,+hook
+says '^  takes out  what the guest was not shown, before it looks: the xferry module$'
+silent 'of what it saves'
+run 0 explain pve-7,+hook-get
+says '^  and        of what it saves as well'
 run 16 explain XF101 nothing
 says '^XF101: '
 one_error "'nothing' is no finding"
