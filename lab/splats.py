@@ -32,6 +32,14 @@ HARMLESS = re.compile(
     r'|Lock dependency validator: .*')
 
 
+WARNED = re.compile(r'^-+\[ cut here \]-+\n(.*)\n(?:.*\n)*?.*---\[ end trace .*$', re.M)
+
+
+def without(text, known):
+    """The log without the warnings whose first line matches `known`, whole."""
+    return WARNED.sub(lambda found: '' if re.search(known, found[1]) else found[0], text)
+
+
 def find(text):
     """The lines of a log that report a fault of the kernel, in order."""
     return [line for line in text.splitlines()
