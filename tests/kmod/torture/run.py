@@ -75,7 +75,8 @@ PLANS = {
     # Each allocation of a load fails once. 6.1 warns when it has no memory for an event's
     # fields, before a module's own code is called, and then does without them.
     'starved': Plan(('debug',), 'nopku-qemu10', ('starved',), AT_ONCE, 1500, 'panic_on_warn=0',
-                    r' at kernel/trace/trace_events\.c:|vmalloc error: |page allocation failure: '),
+                    r' at kernel/trace/trace_events\.c:|vmalloc error: '
+                    '|page allocation failure: '),
 }
 
 
