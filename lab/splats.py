@@ -32,6 +32,19 @@ HARMLESS = re.compile(
     r'|Lock dependency validator: .*')
 
 
+# A warning; and what the kernel says of memory that it did not get, which is no fault.
+WHOLE = (re.compile(r'^-+\[ cut here \]-+\n(.*)\n(?:.*\n)*?.*---\[ end trace .*$', re.M),
+         re.compile(r'^(.*(?:vmalloc error|page allocation failure): .*)\n(?:.*\n)*?.*</TASK>$',
+                    re.M))
+
+
+def without(text, known):
+    """The log without the reports whose first line matches `known`, whole."""
+    for report in WHOLE:
+        text = report.sub(lambda found: '' if re.search(known, found[1]) else found[0], text)
+    return text
+
+
 def find(text):
     """The lines of a log that report a fault of the kernel, in order."""
     return [line for line in text.splitlines()

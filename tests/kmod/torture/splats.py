@@ -62,6 +62,14 @@ class Splats(unittest.TestCase):
     def test_healthy(self):
         self.assertEqual(splats.find(HEALTHY), [])
 
+    def test_known_warnings(self):
+        log = ''.join('------------[ cut here ]------------\n'
+                      f'WARNING: CPU: 0 PID: 1 at a.c:1 {name}\n'
+                      'Call Trace:\n <TASK>\n---[ end trace 0000000000000000 ]---\n'
+                      for name in ('known+0x1', 'other+0x1', 'known+0x2'))
+        self.assertEqual(splats.find(splats.without(log, r' known\+')),
+                         ['WARNING: CPU: 0 PID: 1 at a.c:1 other+0x1', 'Call Trace:'])
+
 
 if __name__ == '__main__':
     unittest.main()
