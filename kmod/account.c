@@ -31,6 +31,7 @@ DEFINE_PER_CPU(struct xf_counters, xf_counters);
 #define VM_BITS 8
 #define VMS BIT(VM_BITS)
 #define NEAR 8 /* places in which a VM may be, from its hash on */
+#define PATIENCE 1000
 
 /* The last event of a VM, and how many there were. */
 struct vm {
@@ -68,12 +69,16 @@ static void note_vm(const struct xf_event *event)
 	unsigned long flags;
 
 	/*
-	 * Who holds the lock has interrupts off and calls nothing that is hooked, so it is
-	 * never whom this CPU interrupted: waiting ends. lockdep knows no NMI that waits,
-	 * hence the loop.
+	 * By trying: lockdep knows no NMI that waits, and of many CPUs that set such states
+	 * all the time one could wait for ever. The list is for people, so it may miss a call.
 	 */
-	while (!raw_spin_trylock_irqsave(&vms_lock, flags))
+	for (int tries = 0; !raw_spin_trylock_irqsave(&vms_lock, flags); tries++) {
+		if (tries == PATIENCE) {
+			this_cpu_inc(xf_counters.vms_missed);
+			return;
+		}
 		cpu_relax();
+	}
 
 	struct vm *vm = place_of(event);
 
@@ -131,6 +136,7 @@ static void add(struct xf_counters *sum, const struct xf_counters *one)
 			sum->fate[direction][fate] += READ_ONCE(one->fate[direction][fate]);
 	sum->notices_suppressed += READ_ONCE(one->notices_suppressed);
 	sum->vms_replaced += READ_ONCE(one->vms_replaced);
+		sum->vms_missed += READ_ONCE(one->vms_missed);
 }
 
 static int stats_show(struct seq_file *file, void *unused)
@@ -145,8 +151,8 @@ static int stats_show(struct seq_file *file, void *unused)
 			seq_printf(file, "%s_%s %lu\n", directions[direction], fates[fate],
 				   sum.fate[direction][fate]);
 	seq_printf(file, "set_missed %lu\nget_missed %lu\n", xf_set_missed(), xf_get_missed());
-	seq_printf(file, "notices_suppressed %lu\nvms_replaced %lu\n", sum.notices_suppressed,
-		   sum.vms_replaced);
+	seq_printf(file, "notices_suppressed %lu\nvms_replaced %lu\nvms_missed %lu\n",
+		   sum.notices_suppressed, sum.vms_replaced, sum.vms_missed);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

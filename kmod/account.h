@@ -28,6 +28,7 @@ struct xf_counters {
 	unsigned long fate[XF_DIRECTIONS][XF_FATES];
 	unsigned long notices_suppressed;
 	unsigned long vms_replaced;
+	unsigned long vms_missed;
 };
 
 DECLARE_PER_CPU(struct xf_counters, xf_counters);
@@ -56,7 +57,7 @@ struct xf_event {
 	"pid=%d vcpu=%d direction=%s mode=%s xstate_bv=%#llx shown=%#llx superfluous=%#llx dropped=%#llx"
 /* clang-format on */
 
-/* Counts an event and tells of it. Not to be called where sleeping is expected to be safe. */
+/* Counts an event and tells of it. May be called from a probe: it never sleeps. */
 void xf_account(const struct xf_event *event);
 
 void xf_account_start(void);

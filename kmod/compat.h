@@ -12,6 +12,9 @@
  * XF_HAS_STATE_PROTECTED: so does the vCPU (not in 5.10, in 6.1). Where neither is there,
  * KVM has no guest whose state is encrypted.
  *
+ * XF_HAS_SUPPORTED_XCR0: KVM keeps the mask of what leaf 0xD shows and the host holds
+ * (not from 988896bb6182, 5.17, to 8647c52e9504, 6.6 and 6.1.60).
+ *
  * XF_HAS_CPUID_API: cpuid_count() has a header of its own (7.2), not asm/processor.h (6.1).
  */
 #ifndef XF_KMOD_COMPAT_H

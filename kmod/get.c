@@ -43,6 +43,10 @@ static int on_return(struct kretprobe_instance *instance, struct pt_regs *regs)
 	const struct xf_call *call = (struct xf_call *)instance->data;
 	struct xf_event event;
 
+	if (xf_call_distrusted()) {
+		xf_count(XF_DIRECTION_GET, XF_FATE_DISTRUSTED);
+		return 0;
+	}
 	if (call->size < XF_EXTENDED_OFFSET) {
 		xf_count(XF_DIRECTION_GET, XF_FATE_FAILED);
 		return 0;

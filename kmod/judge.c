@@ -23,9 +23,12 @@ bool xf_judge_call(const struct xf_call *call, enum xf_direction direction, stru
 		return hands_off(direction, XF_FATE_CLEAN);
 	if (xf_vcpu_protected(call->vcpu))
 		return hands_off(direction, XF_FATE_PROTECTED);
+	/* A guest's own AVX and its like end here or below, so that they are soon told. */
+	if (!(xstate_bv & ~(xf_vcpu_supported(call->vcpu) | XF_FPSSE)))
+		return hands_off(direction, XF_FATE_NEEDED);
 	if (!xf_vcpu_shown(call->vcpu, &shown))
-		return hands_off(direction, XF_FATE_NO_CPUID);
-	/* A guest's own AVX and its like end here, so that it is soon told. */
+		return hands_off(direction, xf_call_distrusted() ? XF_FATE_DISTRUSTED
+								 : XF_FATE_NO_CPUID);
 	if (!(xstate_bv & ~xf_shown_leaf_d(&shown)))
 		return hands_off(direction, XF_FATE_NEEDED);
 
@@ -42,6 +45,6 @@ bool xf_judge_call(const struct xf_call *call, enum xf_direction direction, stru
 	event->xstate_bv = xstate_bv;
 	event->shown = xf_guest_normal(guest).shown;
 	event->superfluous = superfluous;
-	event->dropped = event->trim ? superfluous & xf_params_components() : 0;
+	event->dropped = superfluous & xf_params_allowed();
 	return true;
 }

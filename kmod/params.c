@@ -20,6 +20,7 @@
 
 static bool trim;
 static u64 components = EVERYTHING;
+static u64 allowed; /* what follows from both */
 
 bool xf_params_trim(void)
 {
@@ -29,6 +30,19 @@ bool xf_params_trim(void)
 u64 xf_params_components(void)
 {
 	return READ_ONCE(components);
+}
+
+u64 xf_params_allowed(void)
+{
+	return READ_ONCE(allowed);
+}
+
+/* The kernel lets one writer at a time into the parameters of a module. */
+static void change(bool new_trim, u64 new_components)
+{
+	WRITE_ONCE(trim, new_trim);
+	WRITE_ONCE(components, new_components);
+	WRITE_ONCE(allowed, new_trim ? new_components : 0);
 }
 
 #define SHOWN_MAX 64 /* how much of a value that is not understood is repeated */
@@ -49,7 +63,7 @@ static int set_mode(const char *value, const struct kernel_param *param)
 		       value);
 		return -EINVAL;
 	}
-	WRITE_ONCE(trim, to_trim);
+	change(to_trim, components);
 	return 0;
 }
 
@@ -97,7 +111,7 @@ static int set_components(const char *value, const struct kernel_param *param)
 		}
 		mask |= more;
 	}
-	WRITE_ONCE(components, mask);
+	change(trim, mask);
 	return 0;
 }
 

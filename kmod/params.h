@@ -8,7 +8,10 @@
 /* False: observe. */
 bool xf_params_trim(void);
 
-/* The components that may be dropped. */
+/* The components that may be dropped in mode trim. */
 u64 xf_params_components(void);
+
+/* Those that may be dropped now: none while observing. Never half of a change of both. */
+u64 xf_params_allowed(void);
 
 #endif

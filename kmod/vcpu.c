@@ -132,6 +132,15 @@ bool xf_vcpu_protected(const struct kvm_vcpu *vcpu)
 	return false;
 }
 
+u64 xf_vcpu_supported(const struct kvm_vcpu *vcpu)
+{
+#ifdef XF_HAS_SUPPORTED_XCR0
+	return vcpu->arch.guest_supported_xcr0;
+#else
+	return 0;
+#endif
+}
+
 static void note_leaf(struct xf_shown *shown, const struct kvm_cpuid_entry2 *entry)
 {
 	const struct xf_cpuid_regs regs = { entry->eax, entry->ebx, entry->ecx, entry->edx };
@@ -172,6 +181,8 @@ bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_shown *out)
 	for (int i = 0; i < count; i++)
 		if (xf_shown_keeps(entries[i].function))
 			note_leaf(out, &entries[i]);
+	if (xf_vcpu_supported(vcpu) & ~xf_shown_leaf_d(out))
+		return distrust("struct kvm_vcpu_arch", "not the CPUID that KVM has gone by");
 	return true;
 }
 

@@ -30,7 +30,17 @@ bool xf_call_distrusted(void);
 /* The state of a protected guest is encrypted, and none of ours. */
 bool xf_vcpu_protected(const struct kvm_vcpu *vcpu);
 
-/* The CPUID of this guest. False: KVM_SET_CPUID2 has not been called, so nobody knows. */
+/*
+ * Components that KVM found in this guest's leaf 0xD, and that the host holds: never
+ * superfluous, and all that most states need to be asked. 0 before KVM_SET_CPUID2, and
+ * where KVM keeps no such mask (5.17 to 6.1.59, 6.2 to 6.5).
+ */
+u64 xf_vcpu_supported(const struct kvm_vcpu *vcpu);
+
+/*
+ * The CPUID of this guest. False: KVM_SET_CPUID2 has not been called, so nobody knows; or
+ * it is not where it should be, and the vCPU is distrusted.
+ */
 bool xf_vcpu_shown(const struct kvm_vcpu *vcpu, struct xf_shown *out);
 
 int xf_vcpu_id(const struct kvm_vcpu *vcpu);
