@@ -72,8 +72,8 @@ static const char *const bad[] = {
 	"components=-1",
 	"components=2",
 	"components=%s%s%n",
-	"components="
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	("components="
+	 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
 	"trim_get=",
 	"trim_get=2",
 	"trim_get=maybe",
