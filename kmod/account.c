@@ -136,7 +136,7 @@ static void add(struct xf_counters *sum, const struct xf_counters *one)
 			sum->fate[direction][fate] += READ_ONCE(one->fate[direction][fate]);
 	sum->notices_suppressed += READ_ONCE(one->notices_suppressed);
 	sum->vms_replaced += READ_ONCE(one->vms_replaced);
-		sum->vms_missed += READ_ONCE(one->vms_missed);
+	sum->vms_missed += READ_ONCE(one->vms_missed);
 }
 
 static int stats_show(struct seq_file *file, void *unused)

@@ -27,8 +27,8 @@ bool xf_judge_call(const struct xf_call *call, enum xf_direction direction, stru
 	if (!(xstate_bv & ~(xf_vcpu_supported(call->vcpu) | XF_FPSSE)))
 		return hands_off(direction, XF_FATE_NEEDED);
 	if (!xf_vcpu_shown(call->vcpu, &shown))
-		return hands_off(direction, xf_call_distrusted() ? XF_FATE_DISTRUSTED
-								 : XF_FATE_NO_CPUID);
+		return hands_off(direction,
+				 xf_call_distrusted() ? XF_FATE_DISTRUSTED : XF_FATE_NO_CPUID);
 	if (!(xstate_bv & ~xf_shown_leaf_d(&shown)))
 		return hands_off(direction, XF_FATE_NEEDED);
 

@@ -27,7 +27,7 @@ HARMLESS = re.compile(
     r'kmemleak: Kernel memory leak detector initialized.*'
     r'|.*Warning: unable to open an initial console.*'
     r'|xferry: pid=.*'
-    r'|xferry: .*; nothing is changed'
+    r'|xferry: (?:mode|components|trim_get): .*'
     r'|ODEBUG: selftest passed'
     r'|Lock dependency validator: .*')
 

@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 # pylint: disable=wrong-import-position
 from lab import initramfs, matrix, unpack  # noqa: E402
-from lab.cell import Report  # noqa: E402
 from lab.errors import LabError  # noqa: E402
+from lab.guest import Report  # noqa: E402
+from lab.kernels import Kernel  # noqa: E402
 from lab.machine import Machine  # noqa: E402
 from lab.programs import Programs  # noqa: E402
 
@@ -69,13 +70,6 @@ REFUSED = re.compile('Lockdown: .*: unsigned module loading is restricted')
 TROUBLE = re.compile(r'.*(?:BUG:|Oops|WARNING:|Call Trace|general protection).*')
 
 
-class Image:
-    """What a Machine wants to know of a kernel."""
-
-    def __init__(self, image):
-        self.image = image
-
-
 def plain(path):
     """A module, whatever it is packed with."""
     data = Path(path).read_bytes()
@@ -111,7 +105,9 @@ def boot(asked):
     archive(asked, names).write(asked.place / 'initramfs')
     report = asked.place / 'report'
     report.write_bytes(b'')
-    with Machine(Image(asked.place / 'kernel'), matrix.load().cpu('pku'),
+    kernel = Kernel(asked.package.name, asked.place / 'kernel', (), asked.package.name,
+                    version='', suite='', preset='')
+    with Machine(kernel, matrix.load().cpu('pku'),
                  asked.place / 'initramfs', asked.place / 'console',
                  serials=[f'file:{report}']) as machine:
         machine.wait(LIMIT)

@@ -46,7 +46,7 @@ Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar
 ODEBUG: selftest passed
 xferry: loaded: mode=trim components=0xffffffffffffffff trim_get=0
 xferry: pid=47 vcpu=47 direction=set mode=observe xstate_bv=0xb06 shown=0x3 superfluous=0xb04
-xferry: mode: expected observe or trim, not "BUG"; nothing is changed
+xferry: mode: expected observe or trim, not "BUG"
 reboot: Power down
 '''
 
