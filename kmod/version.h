@@ -2,7 +2,7 @@
 /*
  * What modinfo and /sys/module/xferry/version say. The version is meson.build's;
  * Kbuild cannot ask there once the source has been installed elsewhere, so it is
- * repeated here, and tests/kmod/source.sh holds the two together.
+ * repeated here, and tests/package/source.sh holds the two together.
  */
 #ifndef XF_KMOD_VERSION_H
 #define XF_KMOD_VERSION_H

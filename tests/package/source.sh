@@ -6,7 +6,7 @@
 : "${BUILD:?names the build directory}"
 # shellcheck source=../lib.sh
 . "$SOURCE/tests/lib.sh"
-need meson
+need meson make
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/xferry-source.XXXXXX")
 trap 'rm -rf "$place"' EXIT
@@ -63,3 +63,13 @@ for file in "$SOURCE"/kmod/*.[ch] "$SOURCE"/kmod/Kbuild "$SOURCE"/kmod/Makefile;
 	cmp "$file" "$(basename "$file")" || die "kmod/meson.build does not install $file"
 done
 echo "ok $(wc -w <<<"$objects") objects, $includes includes, no link"
+
+# Most people who build by hand lack the headers at first.
+! make KDIR="$place/none" OUT="$place/out" >"$place/said" 2>&1 ||
+	die 'make is content without a kernel'
+if [ "$(wc -l <"$place/said")" != 1 ] ||
+	! grep -q "no kernel build directory $place/none: .* KDIR=" "$place/said"; then
+	die "without a kernel, make says: $(cat "$place/said")"
+fi
+[ ! -e "$place/out" ] || die 'without a kernel, make has begun to build'
+echo 'ok without headers make says so in one line'
