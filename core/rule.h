@@ -105,6 +105,16 @@ enum xf_kvm_unknown {
  */
 bool xf_kvm_leaks(const struct xf_kvm *kvm);
 
+/*
+ * Whether its answers are those of a kernel before the fpstate rework (5.16), on which the
+ * xferry module does not load. A host without XSAVE does not tell: there every kernel copies
+ * the legacy region and looks at no header.
+ */
+static inline bool xf_kvm_predates_fpstate(const struct xf_kvm *kvm)
+{
+	return !kvm->no_xsave && (kvm->header_unchecked || kvm->mxcsr_always);
+}
+
 /* Of all that the KVM may be, the one that refuses least. */
 struct xf_kvm xf_kvm_kindest(const struct xf_kvm *kvm);
 

@@ -183,17 +183,51 @@ static bool is(const char *word, size_t len, const char *text)
 	return len == strlen(text) && memcmp(word, text, len) == 0;
 }
 
-/* The xferry module in trim mode, with all components; "-get": with trim_get as well. */
-static bool take_hook(struct xf_kvm *kvm, const char *word, size_t len)
+static bool is_hook(const char *word, size_t len)
 {
-	bool get = is(word, len, "+hook-get");
+	return is(word, len, "+hook") || is(word, len, "+hook-get");
+}
 
-	if (!get && !is(word, len, "+hook"))
-		return false;
+/*
+ * The xferry module in trim mode, with all components; "-get": with trim_get as well. The
+ * row tells whether it loads there, whatever the CPU is said to be.
+ */
+static struct xf_error *add_hook(struct xf_kvm *kvm, const struct preset *preset, const char *word,
+				 size_t len)
+{
+	if (xf_kvm_predates_fpstate(&preset->kvm))
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "preset %s: the xferry module does not load on this kernel "
+				    "(before 5.16, or 5.15 without the fpstate rework): \"%.*s\"",
+				    preset->shown.name, xf_shown_length(len), word);
 	kvm->hook_set = ~UINT64_C(0);
-	if (get)
+	if (is(word, len, "+hook-get"))
 		kvm->hook_get = ~UINT64_C(0);
-	return true;
+	return NULL;
+}
+
+/* Neither a component nor any other word; it may be the slip of either. */
+static struct xf_error *unknown_word(const struct preset *preset, const char *word, size_t len)
+{
+	static const char *const hooks[] = { "+hook", "+hook-get" };
+	struct xf_nearest nearest = xf_nearest(word, len);
+	struct xf_nearest component = xf_nearest(word + 1, len - 1);
+
+	if (is(word, len, "-hook") || is(word, len, "-hook-get"))
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "\"%.*s\": no preset has the xferry module unless \"+hook\" "
+				    "is behind its name",
+				    xf_shown_length(len), word);
+	xf_for_each_bit (bit, preset->known)
+		xf_nearest_try(&component, xf_component(bit)->name);
+	for (size_t i = 0; *word == '+' && i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		xf_nearest_try(&nearest, hooks[i]);
+	if (nearest.best && (!component.best || nearest.distance < component.distance))
+		return xf_error_new(XF_ERR_USAGE, NULL, "unknown word \"%.*s\"" XF_NEAREST_FORMAT,
+				    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
+	return xf_error_new(XF_ERR_USAGE, NULL,
+			    "unknown state component \"%.*s\"" XF_NEAREST_FORMAT,
+			    xf_shown_length(len - 1), word + 1, XF_NEAREST_ARGS(&component));
 }
 
 /* "+amx", "-pku", "-xsave", "+hook", "qemu=7.2". */
@@ -207,8 +241,8 @@ static struct xf_error *take_word(struct xf_host *host, const struct preset *pre
 		host->qemu = strndup(word + 5, len - 5);
 		return host->qemu ? NULL : xf_error_memory();
 	}
-	if (take_hook(&host->kvm, word, len))
-		return NULL;
+	if (is_hook(word, len))
+		return add_hook(&host->kvm, preset, word, len);
 	if (is(word, len, "-xsave")) {
 		host->kvm.host = XF_FPSSE;
 		host->kvm.no_xsave = true;
@@ -219,19 +253,8 @@ static struct xf_error *take_word(struct xf_host *host, const struct preset *pre
 				    "\"%.*s\": behind a preset's name expected +component, "
 				    "-component, +hook, +hook-get, -xsave or qemu=VERSION",
 				    xf_shown_length(len), word);
-	if (!xf_component_word(word + 1, len - 1, &mask)) {
-		struct xf_nearest nearest = xf_nearest(word + 1, len - 1);
-
-		xf_for_each_bit (bit, preset->known)
-			xf_nearest_try(&nearest, xf_component(bit)->name);
-		if (*word == '+') {
-			xf_nearest_try(&nearest, "hook");
-			xf_nearest_try(&nearest, "hook-get");
-		}
-		return xf_error_new(XF_ERR_USAGE, NULL,
-				    "unknown state component \"%.*s\"" XF_NEAREST_FORMAT,
-				    xf_shown_length(len - 1), word + 1, XF_NEAREST_ARGS(&nearest));
-	}
+	if (!xf_component_word(word + 1, len - 1, &mask))
+		return unknown_word(preset, word, len);
 	return *word == '-' ? remove_components(&host->kvm, mask, word, len)
 			    : add_components(&host->kvm, preset, mask, word, len);
 }

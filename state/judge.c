@@ -116,11 +116,13 @@ static bool newer_kernel_helps(const struct xf_judged *c)
 	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;
 }
 
-/* Whether the module there, told of what may be dropped, would have it taken. */
+/* Whether the module there, told of what may be dropped, would have it taken: where it loads. */
 static bool module_helps(const struct xf_judged *c)
 {
 	struct xf_kvm kvm = c->target->kvm;
 
+	if (xf_kvm_predates_fpstate(&kvm))
+		return false;
 	kvm.hook_set |= c->only;
 	kvm.unknown &= ~(unsigned int)XF_UNKNOWN_MODULE;
 	return outcome(c, &kvm, c->head.xstate_bv) != XF_OUTCOME_REFUSED;

@@ -41,6 +41,22 @@ run 4 check --cpu qemu64 --to preset:linux-6.2,-pku --only pkru vm
 silent "$module"
 run 4 check --cpu qemu64 --to preset:linux-6.6 vm
 silent "$module"
+run 4 check --cpu qemu64 --to preset:debian-11,-pku vm
+says 'outcome refused'
+silent "$module"
+run 16 check --cpu qemu64 --to preset:debian-11,-pku,+hook vm
+one_error 'preset debian-11: the xferry module does not load on this kernel'
+cat >old.json <<'JSON'
+{"schema": 1, "supported": "0x7", "get": "trims", "set": "host", "header_checked": false}
+JSON
+run 4 check --cpu qemu64 --to old.json vm
+says 'outcome refused'
+silent "$module"
+# Words are for presets.
+for target in old.json local; do
+	run 16 check --cpu qemu64 --to "$target,+hook" vm
+	one_error "$target,+hook.: words behind a comma are for presets"
+done
 run 4 check --cpu qemu64 --to preset:linux-6.2,-pku,+hook vm
 says 'once the xferry module has taken out what was not'
 says 'outcome accepted'

@@ -212,6 +212,25 @@ static void test_set(void **state)
 	expect_set(&fixed, shown(0), odd, XF_REASON_COMPACTED, 0, 0);
 }
 
+/* Where the module loads. Without XSAVE a kernel of any age looks at neither. */
+static void test_predates_fpstate(void **state)
+{
+	struct xf_kvm kvm = fixed;
+
+	(void)state;
+	assert_false(xf_kvm_predates_fpstate(&fixed));
+	assert_false(xf_kvm_predates_fpstate(&strict));
+	assert_false(xf_kvm_predates_fpstate(&leaky));
+	assert_true(xf_kvm_predates_fpstate(&old));
+	kvm.header_unchecked = true;
+	assert_true(xf_kvm_predates_fpstate(&kvm));
+	kvm.header_unchecked = false;
+	kvm.mxcsr_always = true;
+	assert_true(xf_kvm_predates_fpstate(&kvm));
+	kvm.no_xsave = true;
+	assert_false(xf_kvm_predates_fpstate(&kvm));
+}
+
 static void test_set_hook(void **state)
 {
 	struct xf_kvm with_host = hook;
@@ -580,6 +599,7 @@ int main(void)
 		cmocka_unit_test(test_droppable),
 		cmocka_unit_test(test_seen_single_bits),
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_predates_fpstate),
 		cmocka_unit_test(test_set_hook),
 		cmocka_unit_test(test_set_module),
 		cmocka_unit_test(test_get_module),
