@@ -2,10 +2,11 @@
 #include "core/rule.h"
 #include "core/bytes.h"
 
+/* Bit 63 is no component, so nothing can be known of it: a state with it stays refused. */
 struct xf_guest xf_guest_normal(struct xf_guest guest)
 {
-	guest.shown = xf_widen((guest.shown & guest.known) | XF_FPSSE);
-	guest.known |= guest.shown;
+	guest.shown = xf_widen((guest.shown & guest.known & ~XF_COMPACTED) | XF_FPSSE);
+	guest.known = (guest.known | guest.shown) & ~XF_COMPACTED;
 	return guest;
 }
 

@@ -38,6 +38,14 @@ void xf_shown_leaf(struct xf_shown *shown, uint32_t leaf, uint32_t subleaf,
 	shown->seen |= 1u << place;
 }
 
+void xf_shown_entry(struct xf_shown *shown, uint32_t leaf, uint32_t subleaf, bool significant,
+		    const struct xf_cpuid_regs *regs)
+{
+	xf_shown_leaf(shown, leaf, significant ? subleaf : 0, regs);
+	if (!significant)
+		xf_shown_leaf(shown, leaf, 1, regs);
+}
+
 const struct xf_cpuid_regs *xf_shown_regs(const struct xf_shown *shown, uint32_t leaf,
 					  uint32_t subleaf)
 {
@@ -108,8 +116,15 @@ struct xf_guest xf_shown_guest(const struct xf_shown *shown)
 	const struct xf_cpuid_regs *level = xf_shown_regs(shown, 0, 0);
 	const struct xf_cpuid_regs *features = xf_shown_regs(shown, 1, 0);
 	uint64_t in_leaf = xf_shown_leaf_d(shown);
-	bool xsave =
-		level && level->eax >= LEAF_XSAVE && features && features->ecx & XF_LEAF1_ECX_XSAVE;
+
+	if (!level || !features)
+		return XF_GUEST_UNKNOWN;
+
+	bool xsave = level->eax >= LEAF_XSAVE && features->ecx & XF_LEAF1_ECX_XSAVE;
+
+	if (xsave && !xf_shown_regs(shown, LEAF_XSAVE, 0))
+		return XF_GUEST_UNKNOWN;
+
 	uint64_t doubtful = featured(shown, xsave);
 	struct xf_guest guest = { XF_FPSSE, 0 };
 

@@ -40,6 +40,13 @@ static inline bool xf_shown_keeps(uint32_t leaf)
 void xf_shown_leaf(struct xf_shown *shown, uint32_t leaf, uint32_t subleaf,
 		   const struct xf_cpuid_regs *regs);
 
+/*
+ * One entry of the table that KVM_SET_CPUID2 takes. One that is not significant (without
+ * KVM_CPUID_FLAG_SIGNIFCANT_INDEX) is seen by the guest whatever sub-leaf it asks for.
+ */
+void xf_shown_entry(struct xf_shown *shown, uint32_t leaf, uint32_t subleaf, bool significant,
+		    const struct xf_cpuid_regs *regs);
+
 /* A leaf that was given, or NULL. It lives as long as `shown`. */
 const struct xf_cpuid_regs *xf_shown_regs(const struct xf_shown *shown, uint32_t leaf,
 					  uint32_t subleaf);
@@ -52,9 +59,10 @@ const struct xf_cpuid_regs *xf_shown_regs(const struct xf_shown *shown, uint32_t
 uint64_t xf_shown_leaf_d(const struct xf_shown *shown);
 
 /*
- * What follows from the leaves given. Leaf 0xD tells what was shown, where leaf 1
+ * What follows from the leaves given: nothing without leaves 0 and 1, which every CPU has,
+ * for a table that is not whole may yet become another. Leaf 0xD tells what was shown, where leaf 1
  * has XSAVE and leaf 0 reaches that far. Not known is:
- * a component of leaf 0xD where it does not count, or whose feature bit is set
+ * a component of leaf 0xD where it does not count, or was not given, or whose feature bit is set
  * though leaf 0xD lacks it; a supervisor component that the guest may have in
  * IA32_XSS (leaf 0xD.1).
  */

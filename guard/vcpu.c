@@ -77,13 +77,8 @@ static struct xf_guest guest_of(const struct kvm_cpuid_entry2 *entries, uint32_t
 		const struct xf_cpuid_regs regs = { entry->eax, entry->ebx, entry->ecx,
 						    entry->edx };
 
-		if (entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) {
-			xf_shown_leaf(&shown, entry->function, entry->index, &regs);
-			continue;
-		}
-		/* The guest sees it whatever sub-leaf it asks for. */
-		xf_shown_leaf(&shown, entry->function, 0, &regs);
-		xf_shown_leaf(&shown, entry->function, 1, &regs);
+		xf_shown_entry(&shown, entry->function, entry->index,
+			       entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX, &regs);
 	}
 	return xf_shown_guest(&shown);
 }

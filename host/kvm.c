@@ -220,14 +220,10 @@ struct xf_guest xf_kvm_cpuid_evidence(const struct xf_kvm_cpuid *cpuid)
 		/* What kernels up to 6.2 have not filled in. */
 		if (memcmp(entry, &nothing, sizeof(nothing)) == 0)
 			continue;
-		if (entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) {
-			xf_shown_leaf(&shown, entry->function, entry->index, &regs);
-			continue;
-		}
-		xf_shown_leaf(&shown, entry->function, 0, &regs);
-		xf_shown_leaf(&shown, entry->function, 1, &regs);
+		xf_shown_entry(&shown, entry->function, entry->index,
+			       entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX, &regs);
 	}
-	return shown.seen ? xf_shown_guest(&shown) : XF_GUEST_UNKNOWN;
+	return xf_shown_guest(&shown);
 }
 
 void xf_kvm_cpuid_extents(const struct xf_kvm_cpuid *cpuid, struct xf_cpuid_regs out[XF_BITS])

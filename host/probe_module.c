@@ -35,7 +35,7 @@ static void look(uint64_t left_alone, uint64_t trimmed, struct seen *seen)
  */
 static uint64_t superfluous(const struct xf_probe_answers *answers)
 {
-	return xf_droppable(ALL, answers->guests[XF_PROBE_BARE].evidence, ~XF_COMPACTED);
+	return xf_droppable(ALL, answers->guests[XF_PROBE_BARE].evidence, ALL);
 }
 
 static struct seen seen_in_set(const struct xf_probe_answers *answers)

@@ -145,13 +145,8 @@ static void note_leaf(struct xf_shown *shown, const struct kvm_cpuid_entry2 *ent
 {
 	const struct xf_cpuid_regs regs = { entry->eax, entry->ebx, entry->ecx, entry->edx };
 
-	if (entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) {
-		xf_shown_leaf(shown, entry->function, entry->index, &regs);
-		return;
-	}
-	/* The guest sees it whatever sub-leaf it asks for. */
-	xf_shown_leaf(shown, entry->function, 0, &regs);
-	xf_shown_leaf(shown, entry->function, 1, &regs);
+	xf_shown_entry(shown, entry->function, entry->index,
+		       entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX, &regs);
 }
 
 /*

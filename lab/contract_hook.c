@@ -6,14 +6,14 @@
 #include "lab/contract.h"
 
 #define NO_HOOK "no hook"
-#define MAY_BE_TOLD (~XF_COMPACTED)
+#define ALL (~UINT64_C(0))
 
 /* What the module takes out of a state of this guest, as it is told to. */
 static uint64_t taken_out(const struct bench *bench, const struct xf_kvm_cpuid *cpuid)
 {
 	struct xf_guest evidence = xf_kvm_cpuid_evidence(cpuid);
 
-	return xf_droppable(MAY_BE_TOLD, evidence, bench->hook_set);
+	return xf_droppable(ALL, evidence, bench->hook_set);
 }
 
 /* What Proxmox' hook takes out first, whatever the module thinks of it. */
@@ -188,6 +188,12 @@ CLAUSE(H5)
 			       "what else is wrong is answered otherwise");
 		}
 	}
+
+	struct area no_component;
+
+	area_fill(bench, XF_FPSSE, &no_component);
+	area_set_xstate_bv(&no_component, XF_FPSSE | XF_COMPACTED);
+	EXPECT(xf_kvm_set_xsave(&cpu, no_component.bytes) == EINVAL, "bit 63 is taken");
 	return VERDICT_HOLDS;
 }
 
@@ -197,7 +203,7 @@ CLAUSE(H6)
 
 	XF_AUTO(xf_kvm_cpu_scope) struct xf_kvm_cpu cpu = new_cpu(bench, GUEST_ALL);
 	struct xf_guest evidence = xf_kvm_cpuid_evidence(&bench->guest[GUEST_LITTLE]);
-	uint64_t out = xf_droppable(MAY_BE_TOLD, evidence, bench->hook_get);
+	uint64_t out = xf_droppable(ALL, evidence, bench->hook_get);
 	struct area sent, got;
 
 	area_fill(bench, bench->host, &sent);
@@ -261,7 +267,7 @@ CLAUSE(H8)
 
 	XF_AUTO(xf_kvm_cpu_scope) struct xf_kvm_cpu cpu = new_cpu(bench, GUEST_NONE);
 
-	xf_for_each_bit (bit, MAY_BE_TOLD & ~XF_FPSSE)
+	xf_for_each_bit (bit, ALL & ~XF_FPSSE)
 		EXPECT(becomes_of(bench, &cpu, &bench->guest[GUEST_BARE], bit) ==
 			       becomes_of(bench, &cpu, &empty, bit),
 		       "observing changes what becomes of a state");
