@@ -114,7 +114,13 @@ void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool
 /* The outcome refused. `xsave` NULL: it is KVM_SET_XCRS that refuses. */
 void print_refusal(const struct xf_prediction *xsave, enum xf_refusal refusal);
 /* The outcome accepted. `dropped` is what the kernel takes out of what is the guest's. */
-void print_acceptance(uint64_t dropped);
+void print_acceptance(uint64_t dropped, uint64_t trimmed);
+
+/*
+ * Whether a module that was told of these components takes out whatever a guest was not
+ * shown: x87 and SSE, which every guest was, and the compacted format's mark do not count.
+ */
+bool is_every_component(uint64_t mask);
 
 /* ---- json.c ---- */
 

@@ -90,6 +90,37 @@ static void explain_kvm(const struct xf_kvm *kvm)
 	       kvm->protected_ignored ? "ignored" : "refused");
 }
 
+/* Words behind a preset's name, and what a host profile calls what they stand for. */
+static const struct {
+	const char *name;
+	const char *what;
+} words[] = {
+	{ "+COMPONENT", "the host has it: +amx" },
+	{ "-COMPONENT", "the host has it not: -pku" },
+	{ "-xsave", "the CPU has no XSAVE" },
+	{ "+hook", "the xferry module is loaded there in trim mode" },
+	{ "+hook-get", "the same with trim_get=1" },
+	{ "qemu=VERSION", "the version of the host's QEMU" },
+};
+
+static bool is_module(const char *word)
+{
+	word += *word == '+';
+	return strcmp(word, "hook") == 0 || strcmp(word, "hook-get") == 0 ||
+	       strcmp(word, "module") == 0;
+}
+
+static void explain_module(void)
+{
+	puts("+hook: the xferry module (xferry-kmod(4)) is loaded on the host, in trim mode: "
+	     "behind "
+	     "a\npreset, --to preset:linux-6.2,+hook. KVM_SET_XSAVE takes out of each state what "
+	     "that\nguest's own CPUID tells that it was not shown, before KVM looks at it.\n"
+	     "+hook-get: and with trim_get=1, KVM_GET_XSAVE too: what is saved there is clean.\n"
+	     "In a host profile it is \"module\"; \"hook\" there is another: Proxmox' kernel "
+	     "patch,\nwhich knows PKRU alone (xferry-profile(5)).");
+}
+
 /* "linux-6.2", as --to takes it behind "preset:", which may be there too. */
 static struct xf_error *open_preset(const char *word, struct xf_host **out)
 {
@@ -115,7 +146,9 @@ static void explain_preset(const struct xf_host *host)
 	explain_kvm(&host->kvm);
 	print_companions("holds", host->kvm.host);
 	puts("  note       of the CPU a preset tells nothing: this is assumed, and corrected by "
-	     "words\n             behind the name: -pku, +amx, -xsave, +hook; and qemu=VERSION");
+	     "words\n             behind the name: -pku, +amx, -xsave, qemu=VERSION; +hook and "
+	     "+hook-get:\n"
+	     "             the xferry module is loaded there ('xferry explain hook')");
 }
 
 static void list_all(void)
@@ -132,6 +165,9 @@ static void list_all(void)
 	printf("\nTargets (--to preset:NAME):\n");
 	for (size_t i = 0; (preset = xf_preset(i)); i++)
 		printf("  %-14s %s\n", preset->name, preset->what);
+	printf("\nWords behind a preset's name (--to preset:NAME,WORD):\n");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		printf("  %-14s %s\n", words[i].name, words[i].what);
 }
 
 /* The error is about a preset; a word that says that it is one wants just that. */
@@ -155,7 +191,8 @@ static unsigned int explain_one(const struct verb *verb, const char *word, bool 
 	const struct xf_problem *problem = xf_problem_by_code(word);
 	uint64_t mask = xf_component_mask(word, strlen(word));
 	struct xf_host *host = NULL;
-	struct xf_error *err = problem || mask ? NULL : open_preset(word, &host);
+	bool module = is_module(word);
+	struct xf_error *err = problem || mask || module ? NULL : open_preset(word, &host);
 
 	if (err)
 		return no_such_word(verb, word, err);
@@ -165,6 +202,8 @@ static unsigned int explain_one(const struct verb *verb, const char *word, bool 
 		explain_problem(problem);
 	xf_for_each_bit (bit, mask)
 		explain_component(bit);
+	if (module)
+		explain_module();
 	if (host)
 		explain_preset(host);
 	xf_host_free(host);

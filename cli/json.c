@@ -79,6 +79,19 @@ struct json_object *codes_json(const struct xf_finding *findings, size_t count)
 	return codes;
 }
 
+/* null: no module that changes anything, or it is not known. */
+static struct json_object *module_json(const struct xf_kvm *kvm)
+{
+	struct json_object *object;
+
+	if (kvm->unknown & XF_UNKNOWN_MODULE || !(kvm->hook_set || kvm->hook_get))
+		return NULL;
+	object = json_object_new_object();
+	json_object_object_add(object, "set", mask_json(kvm->hook_set));
+	json_object_object_add(object, "get", mask_json(kvm->hook_get));
+	return object;
+}
+
 struct json_object *host_json(const struct xf_host *host)
 {
 	static const char *const get[] = {
@@ -98,6 +111,7 @@ struct json_object *host_json(const struct xf_host *host)
 	json_object_object_add(object, "supported", mask_json(host->kvm.host));
 	json_object_object_add(object, "get", text_json(get[host->kvm.get]));
 	json_object_object_add(object, "set", text_json(set[host->kvm.set]));
+	json_object_object_add(object, "module", module_json(&host->kvm));
 	return object;
 }
 

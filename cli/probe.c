@@ -40,19 +40,45 @@ static void say_holds(const struct xf_host *host)
 		printf("  %-13s  an area has %" PRIu32 " bytes\n", "", host->area_size);
 }
 
+/* What a module takes out of a SET, of a GET; 0 where that is not known. */
+static uint64_t set_trims(const struct xf_host *host)
+{
+	return known(host, "module") ? host->kvm.hook_set & ~XF_FPSSE : 0;
+}
+
+static uint64_t get_trims(const struct xf_host *host)
+{
+	return known(host, "module") ? host->kvm.hook_get & ~XF_FPSSE : 0;
+}
+
+/* A KVM that leaks, and what a module leaves of that. */
+static void say_leaks(const struct xf_host *host)
+{
+	const char *rest = get_trims(host) ? ", but for what the module takes out" : "";
+
+	if (get_trims(host) && !xf_kvm_leaks(&host->kvm)) {
+		say("KVM_GET_XSAVE",
+		    "leaks, and the module takes out what the guest was not shown:\n"
+		    "what is saved here is clean");
+		return;
+	}
+	say("KVM_GET_XSAVE", "leaks: gives all that is in use, shown to the guest or not;");
+	printf("  %-13s  what is saved here may be refused elsewhere%s\n", "", rest);
+}
+
 static void say_get(const struct xf_host *host)
 {
 	static const char *const texts[] = {
 		[XF_GET_TRIMS] = "trims to what the guest was shown: what is saved here is clean",
 		[XF_GET_TRIMS_BARE] = "trims to what the guest was shown, even x87 and SSE\n"
 				      "of a guest without XSAVE, which loses them so",
-		[XF_GET_LEAKS] = "leaks: gives all that is in use, shown to the guest or not;\n"
-				 "what is saved here may be refused elsewhere",
 	};
 
 	if (known(host, "get") && host->kvm.get != XF_GET_LEAKS && xf_kvm_leaks(&host->kvm))
 		say("KVM_GET_XSAVE", "trims, but to what KVM shows its guests, which is all that\n"
 				     "this host holds: in effect it leaks");
+	else if (known(host, "get") && host->kvm.get == XF_GET_LEAKS)
+		say_leaks(host);
 	else if (known(host, "get"))
 		say("KVM_GET_XSAVE",
 		    host->kvm.get == XF_GET_TRIMS && !known(host, "cpuid_rewritten")
@@ -62,17 +88,32 @@ static void say_get(const struct xf_host *host)
 		say("", "before KVM_SET_CPUID2 it gives all that is in use");
 }
 
+static const char *strict_text(const struct xf_host *host)
+{
+	if (!known(host, "module"))
+		return "strict: takes only what the guest was shown; a state that\n"
+		       "leaked elsewhere is refused, unless a module takes that out";
+	if (is_every_component(set_trims(host)))
+		return "strict: takes only what the guest was shown; of a state that\n"
+		       "leaked elsewhere the module takes out the rest before";
+	if (set_trims(host))
+		return "strict: takes only what the guest was shown; a state that\n"
+		       "leaked elsewhere is refused, but for what the module takes out";
+	return "strict: takes only what the guest was shown; a state that\n"
+	       "leaked elsewhere is refused, whatever this host holds";
+}
+
 static void say_set(const struct xf_host *host)
 {
 	static const char *const texts[] = {
 		[XF_SET_HOST] = "takes all that this host holds, shown to the guest or not",
-		[XF_SET_GUEST] = "strict: takes only what the guest was shown; a state that\n"
-				 "leaked elsewhere is refused, whatever this host holds",
 		[XF_SET_GUEST_BARE] = "strict: takes only what the guest was shown, and not even\n"
 				      "x87 and SSE of a guest without XSAVE",
 	};
 
-	if (known(host, "set"))
+	if (known(host, "set") && host->kvm.set == XF_SET_GUEST)
+		say("KVM_SET_XSAVE", strict_text(host));
+	else if (known(host, "set"))
 		say("KVM_SET_XSAVE", texts[host->kvm.set]);
 	if (known(host, "hook") && host->kvm.hook_pkru)
 		say("", "drops PKRU silently when the guest was not shown it, and when\n"
@@ -85,35 +126,59 @@ static void say_set(const struct xf_host *host)
 		say("", "a state without PKRU resets PKRU");
 }
 
-static void say_taken(const char *from, uint64_t mask)
+/* `same`: the line before has told of these already. */
+static void say_taken(const char *label, const char *from, uint64_t mask, bool same)
 {
-	char before[32];
+	char before[64];
 
-	snprintf(before, sizeof(before), "of a %s: ", from);
-	if (mask == XF_ALL)
-		printf("  %-13s  %sall components\n", "", before);
-	else if (mask)
-		say_mask("", before, mask, "");
+	snprintf(before, sizeof(before), "takes out of a %s ", from);
+	if (same)
+		printf("  %-13s  %sthe same\n", label, before);
+	else if (is_every_component(mask))
+		printf("  %-13s  %swhatever the guest was not shown (all components)\n", label,
+		       before);
+	else
+		say_mask(label, before, mask & ~XF_FPSSE, ", where the guest was not shown it");
+}
+
+static void say_loaded(const char *label, const char *what, const char *parameters)
+{
+	printf("  %-13s  %s", label, what);
+	put_printable(parameters, stdout);
+	putchar('\n');
+}
+
+/* One that is loaded and takes nothing out. */
+static void say_idle_module(const struct xf_host *host)
+{
+	bool observes = strncmp(host->module, "mode=observe", strlen("mode=observe")) == 0;
+
+	if (!known(host, "module"))
+		say("module", "loaded; what it takes out is not known");
+	else
+		say("module",
+		    observes ? "loaded, observes: changes nothing" : "loaded, changes nothing");
+	say_loaded("", "its parameters: ", host->module);
 }
 
 /* What the module takes out; a kernel may be patched to do the same. */
 static void say_module(const struct xf_host *host)
 {
-	const struct xf_kvm *kvm = &host->kvm;
-	bool changes = known(host, "module") && (kvm->hook_set || kvm->hook_get);
+	uint64_t set = set_trims(host), get = get_trims(host);
 
-	if (changes) {
-		say("hook", host->module ? "the xferry module takes out what a guest was not shown"
-					 : "this KVM takes out what a guest was not shown");
-		say_taken("SET", kvm->hook_set);
-		say_taken("GET", kvm->hook_get);
+	if (!set && !get) {
+		if (host->module)
+			say_idle_module(host);
+		return;
 	}
-	if (host->module) {
-		printf("  %-13s  %s", changes ? "" : "hook",
-		       changes ? "its parameters: " : "the xferry module is loaded: ");
-		put_printable(host->module, stdout);
-		putchar('\n');
-	}
+	if (set)
+		say_taken("module", "SET", set, false);
+	if (get)
+		say_taken(set ? "" : "module", "GET", get, set == get);
+	if (host->module)
+		say_loaded("", "its parameters: ", host->module);
+	else
+		say("", "its name is not known: the kernel itself may do so");
 }
 
 static void say_checks(const struct xf_host *host)

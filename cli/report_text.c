@@ -4,6 +4,17 @@
 
 #include "cli/cli.h"
 
+/* What comes before KVM's own judgement. */
+static void print_module(const struct xf_kvm *kvm)
+{
+	fputs("the xferry module takes out what the guest was not shown", stdout);
+	if (!is_every_component(kvm->hook_set)) {
+		fputs(" of ", stdout);
+		print_mask(kvm->hook_set & ~XF_FPSSE);
+	}
+	fputs(";\n          then ", stdout);
+}
+
 static void print_target(const struct xf_host *target)
 {
 	static const char *const set[] = {
@@ -18,11 +29,15 @@ static void print_target(const struct xf_host *target)
 	put_printable(target->name, stdout);
 	fputs(" holds ", stdout);
 	print_mask(target->kvm.host);
-	printf(";\n          %s", set[target->kvm.set]);
+	fputs(";\n          ", stdout);
+	if (target->kvm.hook_set)
+		print_module(&target->kvm);
+	fputs(target->kvm.hook_set && target->kvm.set == XF_SET_HOST
+		      ? "its KVM accepts what the host holds"
+		      : set[target->kvm.set],
+	      stdout);
 	if (target->kvm.hook_pkru)
 		fputs(", and it drops PKRU that it cannot hold", stdout);
-	if (target->kvm.hook_set)
-		fputs(",\n          once the xferry module has taken out what was not", stdout);
 	putchar('\n');
 }
 
@@ -97,11 +112,34 @@ static void print_drop(uint64_t components, bool in_flight)
 	putchar('\n');
 }
 
-static void print_remedies(const struct xf_finding *finding, const struct request *request,
-			   const struct xf_report *report)
+/* What of a vCPU's superfluous components the target's module is sure to take out. */
+static uint64_t trimmed_there(const struct xf_host *target, const struct xf_vcpu_report *vcpu)
 {
+	if (!target || vcpu->outcome != XF_OUTCOME_ACCEPTED ||
+	    target->kvm.unknown & XF_UNKNOWN_MODULE)
+		return 0;
+	return vcpu->judgement.superfluous & target->kvm.hook_set & ~vcpu->prediction.loaded.most;
+}
+
+/* The state has a finding all the same: not every target has a module. */
+static void print_nothing_to_do(uint64_t components, uint64_t trimmed)
+{
+	fputs("          - for this target nothing need be done: its module takes ", stdout);
+	if (components == trimmed)
+		fputs("it", stdout);
+	else
+		print_mask(trimmed);
+	puts(" out");
+}
+
+static void print_remedies(const struct xf_finding *finding, const struct request *request,
+			   const struct xf_report *report, size_t vcpu)
+{
+	uint64_t trimmed = trimmed_there(request->target, &report->vcpus[vcpu]);
 	unsigned int remedies = finding->remedies;
 
+	if (finding->components & trimmed && !request->in_flight)
+		print_nothing_to_do(finding->components, finding->components & trimmed);
 	if (remedies & XF_REMEDY_DROP)
 		print_drop(finding->components & report->droppable, request->in_flight);
 	if (remedies & XF_REMEDY_OTHER_HOST)
@@ -133,7 +171,7 @@ static void print_findings(const struct xf_report *report, size_t vcpu,
 		printf("    %s %s: ", finding->problem->code, finding->problem->title);
 		print_mask(finding->components);
 		putchar('\n');
-		print_remedies(finding, request, report);
+		print_remedies(finding, request, report, vcpu);
 	}
 }
 
@@ -175,12 +213,21 @@ static uint64_t dropped_by_any(const struct xf_report *report)
 	return dropped;
 }
 
+static uint64_t trimmed_of_any(const struct xf_report *report, const struct xf_host *target)
+{
+	uint64_t trimmed = 0;
+
+	for (size_t i = 0; i < report->vcpu_count; i++)
+		trimmed |= trimmed_there(target, &report->vcpus[i]);
+	return trimmed;
+}
+
 static void print_outcome(const struct xf_state *state, const struct xf_host *target,
 			  const struct xf_report *report)
 {
 	switch (report->outcome) {
 	case XF_OUTCOME_ACCEPTED:
-		print_acceptance(dropped_by_any(report));
+		print_acceptance(dropped_by_any(report), trimmed_of_any(report, target));
 		break;
 	case XF_OUTCOME_REFUSED:
 		print_refusal(refused_xsave(report),

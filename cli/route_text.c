@@ -138,7 +138,7 @@ static void print_outcome(const struct xf_journey *journey, const struct xf_hop 
 		for (size_t i = 0; i < journey->vcpu_count; i++)
 			dropped |= hop->vcpus[i].prediction.dropped;
 		if (dropped)
-			print_acceptance(dropped);
+			print_acceptance(dropped, 0);
 		else
 			puts("  outcome accepted");
 		break;
@@ -186,6 +186,21 @@ static void print_pkru_note(const struct trip *trip, const struct xf_hop *hop)
 		}
 }
 
+/* A KVM that leaks, with or without a module that trims what it gives. */
+static void print_leaky(const struct xf_kvm *kvm)
+{
+	bool module = kvm->hook_get && !(kvm->unknown & XF_UNKNOWN_MODULE);
+
+	if (module && !xf_kvm_leaks(kvm))
+		puts("  note    this KVM leaks, and the module there takes it out again "
+		     "(trim_get=1)");
+	else if (module)
+		puts("  note    this KVM leaks: what the host itself has in use is saved too, but "
+		     "for what\n          the module there takes out (trim_get=1)");
+	else
+		puts("  note    this KVM leaks: what the host itself has in use is saved too");
+}
+
 static void print_leak_note(const struct trip *trip, size_t n)
 {
 	const struct xf_kvm *kvm = &trip->hosts[n]->kvm;
@@ -194,7 +209,7 @@ static void print_leak_note(const struct trip *trip, size_t n)
 	if (kvm->no_xsave)
 		return;
 	if (kvm->get == XF_GET_LEAKS && !state_is_known)
-		puts("  note    this KVM leaks: what the host itself has in use is saved too");
+		print_leaky(kvm);
 	else if (kvm->shows_all && !state_is_known)
 		puts("  note    this KVM shows its guests all that it holds: what else a guest has "
 		     "in use\n"

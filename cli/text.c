@@ -91,8 +91,20 @@ void print_refusal(const struct xf_prediction *xsave, enum xf_refusal refusal)
 		puts("          QEMU 8.2 and newer exits: the state cannot be loaded.");
 }
 
-void print_acceptance(uint64_t dropped)
+bool is_every_component(uint64_t mask)
 {
+	return (mask | XF_FPSSE | XF_COMPACTED) == XF_ALL;
+}
+
+/* `dropped` may be the guest's own; `trimmed` is not, and the target's module takes it out. */
+void print_acceptance(uint64_t dropped, uint64_t trimmed)
+{
+	if (!dropped && trimmed) {
+		fputs("  outcome accepted: the target's module takes out ", stdout);
+		print_mask(trimmed);
+		puts(" and the rest is loaded.");
+		return;
+	}
 	if (!dropped) {
 		puts("  outcome accepted: the target loads the state as it stands.");
 		return;

@@ -55,11 +55,40 @@ silent "$module"
 # Words are for presets.
 for target in old.json local; do
 	run 16 check --cpu qemu64 --to "$target,+hook" vm
-	one_error "$target,+hook.: words behind a comma are for presets"
+	one_error "\"$target,\+hook\": words behind a comma are for presets"
 done
 run 4 check --cpu qemu64 --to preset:linux-6.2,-pku,+hook vm
-says 'once the xferry module has taken out what was not'
-says 'outcome accepted'
+says '^          the xferry module takes out what the guest was not shown;$'
+says '^          then its KVM accepts only what the guest was shown$'
+says '^          - for this target nothing need be done: its module takes it out$'
+says '^          - drop it from this state'
+says "^  outcome accepted: the target's module takes out AVX PKRU and the rest is loaded\\.$"
+run 4 check --json --cpu qemu64 --to preset:linux-6.2,-pku,+hook vm
+says '"module":\{"set":"0xffffffffffffffff","get":"0x0"\}'
+run 4 check --json --cpu qemu64 --to preset:linux-6.2,-pku vm
+says '"module":null'
+run 4 check --cpu qemu64 --to preset:linux-6.6,+hook vm
+says '^          then its KVM accepts what the host holds$'
+# One that was told of PKRU alone, and one of which it is not known.
+cat >pkru.json <<'JSON'
+{"schema": 1, "supported": "0x7", "get": "trims", "set": "host", "module": {"set": "0x200"}}
+JSON
+run 4 check --cpu qemu64 --to pkru.json vm
+says '^          the xferry module takes out what the guest was not shown of PKRU;$'
+says '^          - for this target nothing need be done: its module takes PKRU out$'
+says "^  outcome accepted: the target's module takes out PKRU and the rest is loaded\\.$"
+sed 's/"module": .*/"not_learned": {"module": "?"}}/' pkru.json >unsure.json
+run 4 check --cpu qemu64 --to unsure.json vm
+says 'outcome unknown'
+silent 'nothing need be done'
+run 4 check --json --cpu qemu64 --to unsure.json vm
+says '"module":null'
+# What the module on the host left takes out, a leaky KVM has not saved.
+run 0 route 0x207 --cpu qemu64 preset:pve-7,+hook-get preset:linux-6.6
+says 'note    this KVM leaks, and the module there takes it out again \(trim_get=1\)'
+run 0 route 0x207 --cpu qemu64 preset:pve-7 preset:linux-6.6
+says 'note    this KVM leaks: what the host itself has in use is saved too$'
+run 4 check --cpu qemu64 --to preset:linux-6.2,-pku,+hook vm
 silent "$module"
 # The guest's own is not the module's to take.
 run 4 check --cpu max --to preset:linux-6.6,-pku,+hook vm
@@ -249,6 +278,16 @@ says '^  takes out  what the guest was not shown, before it looks: the xferry mo
 silent 'of what it saves'
 run 0 explain pve-7,+hook-get
 says '^  and        of what it saves as well'
+says "\\+hook and \\+hook-get:$"
+for word in hook +hook hook-get +hook-get module; do
+	run 0 explain $word
+	says '^\+hook: the xferry module \(xferry-kmod\(4\)\)'
+	says '^\+hook-get: '
+	says "Proxmox' kernel patch"
+done
+run 0 explain
+says '^  \+hook +the xferry module is loaded'
+says '^  \+hook-get '
 run 16 explain XF101 nothing
 says '^XF101: '
 one_error "'nothing' is no finding"

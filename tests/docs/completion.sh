@@ -89,6 +89,8 @@ offers 'xferry check --to preset:linux-6.2,-pk' linux-6.2,-pkru
 offers 'xferry check --cpu max --from preset:linux-6.2,-opm' linux-6.2,-opmask
 offers 'xferry check --to preset:linux-6.2,-pku,+xtilec' linux-6.2,-pku,+xtilecfg
 offers 'xferry check --to preset:linux-6.2,-xs' linux-6.2,-xsave
+offers 'xferry check --to preset:linux-6.2,+hook-' linux-6.2,+hook-get
+offers 'xferry explain ho' hook
 offers 'xferry check --to preset:linux-6.2,q' linux-6.2,qemu=
 among 'xferry explain linux-6' linux-6.2 linux-6.12
 offers 'xferry route vm.q' vm.qevm vm.qevm.xfundo

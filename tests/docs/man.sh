@@ -131,7 +131,7 @@ check_route_json() {
 	# Keys begin a line; those of hosts are told in one sentence.
 	{
 		grep -E '^ +[a-z0-9_]+(, [a-z0-9_]+)*$' "$said/json" | tr ',' '\n'
-		printf '%s\n' name kernel supported get set
+		printf '%s\n' name kernel supported get set module
 	} | tr -d ' ' | sort -u >"$said/got"
 	same "keys of the JSON in xferry-route(1)"
 	rm json.qevm
