@@ -2,20 +2,25 @@
 #include "core/rule.h"
 #include "core/bytes.h"
 
-/* Bit 63 is no component, so nothing can be known of it: a state with it stays refused. */
 struct xf_guest xf_guest_normal(struct xf_guest guest)
 {
-	guest.shown = xf_widen((guest.shown & guest.known & ~XF_COMPACTED) | XF_FPSSE);
-	guest.known = (guest.known | guest.shown) & ~XF_COMPACTED;
+	guest.shown = xf_widen((guest.shown & guest.known) | XF_FPSSE);
+	guest.known |= guest.shown;
 	return guest;
+}
+
+/* Of a normal guest. Bit 63 is no component: a state that has it is wrong, and stays refused. */
+static uint64_t superfluous_in(uint64_t state, struct xf_guest guest)
+{
+	return state & guest.known & ~guest.shown & ~XF_COMPACTED;
 }
 
 struct xf_judgement xf_judge(uint64_t state, struct xf_guest guest, uint64_t host)
 {
 	guest = xf_guest_normal(guest);
 	return (struct xf_judgement){
-		.superfluous = state & guest.known & ~guest.shown,
-		.undecided = state & ~guest.known,
+		.superfluous = superfluous_in(state, guest),
+		.undecided = state & (~guest.known | XF_COMPACTED),
 		.lost = state & guest.shown & ~host,
 		.missing = guest.shown & ~host,
 	};
@@ -24,7 +29,7 @@ struct xf_judgement xf_judge(uint64_t state, struct xf_guest guest, uint64_t hos
 uint64_t xf_droppable(uint64_t state, struct xf_guest guest, uint64_t only)
 {
 	guest = xf_guest_normal(guest);
-	return state & guest.known & ~guest.shown & only;
+	return superfluous_in(state, guest) & only;
 }
 
 /*

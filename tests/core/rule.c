@@ -153,6 +153,7 @@ static void test_droppable(void **state)
 	assert_true(xf_droppable(0x207, minus_pku, ~UINT64_C(0)) == XF_PKRU);
 	assert_true(xf_droppable(0x207, XF_GUEST_UNKNOWN, ~UINT64_C(0)) == 0);
 	assert_true(xf_droppable(0x7, qemu64, XF_PKRU) == 0);
+	assert_true(xf_droppable(XF_COMPACTED | 0x7, qemu64, ~UINT64_C(0)) == XF_AVX);
 	assert_true(xf_droppable(0x3, (struct xf_guest){ 0, ~UINT64_C(0) }, ~UINT64_C(0)) == 0);
 }
 

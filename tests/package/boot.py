@@ -32,7 +32,6 @@ LOCKDOWN = '/sys/kernel/security/lockdown'
 # NAME, what runs. The probe sets states with more than its vCPUs were shown: the counters
 # must have seen that, first in observe, then in trim.
 RUN = (
-    ('mount', f'/busybox mount -t debugfs none {DEBUG}'),
     ('version', f'/busybox cat {SYSFS}/version'),
     ('srcversion', f'/busybox cat {SYSFS}/srcversion'),
     ('mode', f'/busybox cat {SYSFS}/parameters/mode'),

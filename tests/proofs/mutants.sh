@@ -19,9 +19,9 @@ rule.c%(guest.shown \& guest.known) . XF_FPSSE%guest.shown \& guest.known%never-
 rule.c%return state \& guest.known \&%return state \&%unknown-changes-nothing
 rule.c%(guest.shown \& guest.known)%(guest.shown)%unknown-changes-nothing
 rule.c%~guest.shown \& only%~guest.shown \& only \& ~XF_PKRU%repaired-is-within-guest
-rule.c%return state \& guest.known \& ~guest.shown \& only%state \&= guest.known \& ~guest.shown \& only; return state \& -state%repair-is-idempotent
-rule.c%.superfluous = state \& guest.known%.superfluous = state%only-superfluous-changes
-rule.c%.superfluous = state%.superfluous = host \& state%only-superfluous-changes
+rule.c%return superfluous_in(state, guest) \& only%state = superfluous_in(state, guest) \& only; return state \& -state%repair-is-idempotent
+rule.c%.superfluous = superfluous_in(state, guest)%.superfluous = state \& ~guest.shown%only-superfluous-changes
+rule.c%.superfluous = super%.superfluous = host \& super%only-superfluous-changes
 rule.c%.lost = state \& guest.shown%.lost = state%lost-is-never-dropped
 rule.c%cleared .= XF_PKRU%cleared |= XF_PKRU | XF_APX%hook-drops-only-pkru
 rule.c%hook_pkru \&\& !(guest_supported(kvm, vcpu) \& XF_PKRU)%hook_pkru \&\& !(vcpu->cpuid \& XF_PKRU)%hook-drops-only-pkru
