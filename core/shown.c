@@ -117,7 +117,8 @@ struct xf_guest xf_shown_guest(const struct xf_shown *shown)
 	const struct xf_cpuid_regs *features = xf_shown_regs(shown, 1, 0);
 	uint64_t in_leaf = xf_shown_leaf_d(shown);
 
-	if (!level || !features)
+	/* An entry of zeros, which a table that is not filled in has, reads as leaf 0. */
+	if (!level || !level->eax || !features)
 		return XF_GUEST_UNKNOWN;
 
 	bool xsave = level->eax >= LEAF_XSAVE && features->ecx & XF_LEAF1_ECX_XSAVE;

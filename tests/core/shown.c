@@ -50,6 +50,7 @@ static void test_nothing(void **state)
 	assert_guest(xf_shown_guest(&none), 0, 0);
 	assert_guest(GUEST({ 0x80000000, 0, LEVEL_D }), 0, 0);
 	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 7, 0, { 0 } }), 0, 0);
+	assert_guest(GUEST({ 0, 0, { 0 } }, { 1, 0, { 0 } }), 0, 0);
 	assert_guest(GUEST({ 1, 0, { 0 } }, { 7, 0, { 0 } }), 0, 0);
 	assert_guest(GUEST({ 1, 0, XSAVE }, { 0xd, 0, { .eax = 7 } }), 0, 0);
 	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, XSAVE }, { 0xd, 1, { 0 } }), 0, 0);

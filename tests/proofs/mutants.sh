@@ -18,7 +18,7 @@ rule.c%xf_widen((guest.shown \& guest.known) . XF_FPSSE)%(guest.shown \& guest.k
 rule.c%(guest.shown \& guest.known) . XF_FPSSE%guest.shown \& guest.known%never-drops-shown
 rule.c%return state \& guest.known \&%return state \&%unknown-changes-nothing
 rule.c%(guest.shown \& guest.known)%(guest.shown)%unknown-changes-nothing
-rule.c%~guest.shown \& only%~guest.shown \& only \& ~XF_PKRU%repaired-is-within-guest
+rule.c%return superfluous_in(state, guest) \& only%return superfluous_in(state, guest) \& only \& ~XF_PKRU%repaired-is-within-guest
 rule.c%return superfluous_in(state, guest) \& only%state = superfluous_in(state, guest) \& only; return state \& -state%repair-is-idempotent
 rule.c%.superfluous = superfluous_in(state, guest)%.superfluous = state \& ~guest.shown%only-superfluous-changes
 rule.c%.superfluous = super%.superfluous = host \& super%only-superfluous-changes
