@@ -203,19 +203,26 @@ static struct xf_error *read_supported(const struct object *object, struct xf_kv
 	return NULL;
 }
 
+/* The object under `key`, whose own keys are told as PREFIXkey; `json` is NULL when it is null. */
+static struct xf_error *read_object(const struct object *object, const char *key,
+				    const char *prefix, struct object *out)
+{
+	struct json_object *json = value_of(object, key);
+
+	if (json && !json_object_is_type(json, json_type_object))
+		return expected(object, key, "an object or null");
+	*out = (struct object){ .path = object->path, .prefix = prefix, .json = json };
+	return NULL;
+}
+
 /* What a module takes out of a SET, of a GET. */
 static struct xf_error *read_module(const struct object *object, struct xf_kvm *kvm)
 {
-	struct object module = {
-		.path = object->path,
-		.prefix = "module.",
-		.json = value_of(object, "module"),
-	};
+	struct object module = { 0 };
 
+	XF_TRY(read_object(object, "module", "module.", &module));
 	if (!module.json)
 		return NULL;
-	if (!json_object_is_type(module.json, json_type_object))
-		return expected(object, "module", "an object or null");
 	XF_TRY(read_mask(&module, "set", &kvm->hook_set));
 	return read_mask(&module, "get", &kvm->hook_get);
 }
@@ -274,16 +281,11 @@ static struct xf_error *read_findings(const struct object *object, struct xf_hos
 /* Why keys are null; a key with a value cannot be among them. */
 static struct xf_error *read_not_learned(const struct object *object, struct xf_host *host)
 {
-	struct object reasons = {
-		.path = object->path,
-		.prefix = "not_learned.",
-		.json = value_of(object, "not_learned"),
-	};
+	struct object reasons = { 0 };
 
+	XF_TRY(read_object(object, "not_learned", "not_learned.", &reasons));
 	if (!reasons.json)
 		return NULL;
-	if (!json_object_is_type(reasons.json, json_type_object))
-		return expected(object, "not_learned", "an object or null");
 	json_object_object_foreach(reasons.json, key, value)
 	{
 		const char *why = string_of(value);
