@@ -109,6 +109,21 @@ struct xf_error *xf_evidence_from_cpuid(const char *path, struct xf_evidence **o
 /* The mask itself, as xf_mask_from_text reads it: all 64 bits are known then. */
 struct xf_error *xf_evidence_from_mask(const char *text, struct xf_evidence **out);
 
+/*
+ * libvirt's XML: a domain, a save image's XML, or a <cpu> element by itself. `from` as above, for
+ * host-model that is not resolved, host-passthrough and maximum. Never fetches anything.
+ */
+struct xf_error *xf_evidence_from_xml(const char *path, const struct xf_host *from,
+				      struct xf_evidence **out);
+
+/*
+ * Proxmox VE's configuration of a virtual machine: "VMID.conf", or "VMID.conf:SNAPSHOT" for a
+ * snapshot's own section. What it ran with (runningcpu) comes before what it is configured with (cpu);
+ * without either it is kvm64. Custom models are looked up where Proxmox keeps them beside it.
+ */
+struct xf_error *xf_evidence_from_qm(const char *spec, const struct xf_host *from,
+				     struct xf_evidence **out);
+
 void xf_evidence_free(struct xf_evidence *evidence);
 
 /* ---- The target ---- */
@@ -190,12 +205,17 @@ const struct xf_preset *xf_preset(size_t i);
 
 /* How the CPU's part was found in the file; a later one is weaker evidence. */
 enum xf_found_by {
+	XF_FOUND_STRUCTURE,   /* the format itself says where it is */
 	XF_FOUND_DESCRIPTION, /* through the stream's own description, from its end */
 	XF_FOUND_WALK,	      /* the stream was read from its start, then through its description */
 	XF_FOUND_SIGNATURE,   /* no description: by the section's own signature and fixed layout */
 };
 
-/* One value in the file. size 0: the file does not have it. */
+/*
+ * One value in the file. size 0: the file does not have it. The offset is the file's where the
+ * stream or area lies in it in one piece; else it counts in the unpacked stream, in the snapshot's
+ * state or in the area: docs/formats.md.
+ */
 struct xf_field {
 	uint64_t value;
 	uint64_t offset;
@@ -204,7 +224,8 @@ struct xf_field {
 
 /* One vCPU's extended state as the file has it. */
 struct xf_vcpu {
-	uint32_t index; /* QEMU's instance id */
+	uint32_t index;	    /* QEMU's instance id; else the position */
+	bool little_endian; /* the fields' bytes */
 	struct xf_field xstate_bv;
 	struct xf_field xcr0;
 	struct xf_field cr4;
@@ -215,6 +236,9 @@ struct xf_vcpu {
 	struct xf_field xfd;
 	struct xf_field xfd_err;
 	uint64_t carried; /* components whose data has a subsection of its own */
+	/* Where the file holds KVM's area itself, and not what QEMU builds one of. */
+	uint64_t xcomp_bv;
+	bool reserved; /* a reserved byte of the area's header is not 0 */
 };
 
 struct xf_state;
@@ -228,20 +252,43 @@ struct xf_progress {
 
 /*
  * Opens a saved state read-only and reads the CPU's part of it. "-" is standard
- * input. A pipe is read from start to end. `progress` may be NULL.
+ * input. A pipe is read from start to end. `progress` may be NULL. FILE#NAME is
+ * one of several states in a file, as a disk image's snapshots are, unless there is a
+ * file of that whole name. A directory is opened when it is a Cloud Hypervisor snapshot.
  * XF_ERR_FORMAT: not a format that xferry reads, or a stream without vCPUs.
+ * XF_ERR_USAGE: the file holds several states, and no name was given.
  */
 struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
 			       struct xf_state **out);
 void xf_state_close(struct xf_state *state);
 
+/* The states at a path: one, or FILE#NAME for each of several. */
+struct xf_states {
+	char **paths; /* as xf_state_open takes them */
+	size_t count; /* 0: a file that can hold states, and does not */
+};
+
+/* XF_ERR_FORMAT: not a format that xferry reads. */
+struct xf_error *xf_states_at(const char *path, struct xf_states **out);
+void xf_states_free(struct xf_states *states);
+
 const char *xf_state_path(const struct xf_state *state);
 const char *xf_state_format(const struct xf_state *state);  /* "qemu" */
+const char *xf_state_title(const struct xf_state *state);   /* "QEMU migration stream" */
 const char *xf_state_machine(const struct xf_state *state); /* "pc-i440fx-7.2", or NULL */
 enum xf_found_by xf_state_found_by(const struct xf_state *state);
 const char *xf_found_by_name(enum xf_found_by found_by); /* "description"… */
 size_t xf_state_vcpu_count(const struct xf_state *state);
 const struct xf_vcpu *xf_state_vcpu(const struct xf_state *state, size_t i);
+
+/* What the file itself tells of what the guest was shown, or NULL. */
+const struct xf_evidence *xf_state_evidence(const struct xf_state *state);
+
+/*
+ * Where the file tells that the guest was shown all that its host had: this was the
+ * host. Elsewhere without effect.
+ */
+struct xf_error *xf_state_began_on(struct xf_state *state, const struct xf_host *host);
 
 /* ---- Findings ---- */
 
@@ -282,12 +329,14 @@ struct xf_finding {
 	unsigned int remedies; /* enum xf_remedy, those that would help here */
 };
 
+#define XF_EDIT_MAX 16
+
 /* A change of a few bytes. Big enough for every field that is ever edited. */
 struct xf_edit {
 	uint64_t offset;
 	uint32_t length;
-	uint8_t old_bytes[8];
-	uint8_t new_bytes[8];
+	uint8_t old_bytes[XF_EDIT_MAX];
+	uint8_t new_bytes[XF_EDIT_MAX];
 };
 
 /* What the judgement of one vCPU came to. */
@@ -304,7 +353,8 @@ struct xf_vcpu_report {
 
 struct xf_report {
 	const struct xf_state *state; /* the one that was judged; for fix, which takes no other */
-	struct xf_guest guest;	      /* the evidence used, as xf_guest_normal gives it */
+	struct xf_evidence *evidence; /* what was given and what the file tells, or NULL */
+	struct xf_guest guest;	      /* of it what was used, as xf_guest_normal gives it */
 	bool contradicted;	      /* the evidence was set aside: XF103 */
 	bool has_target;
 	size_t vcpu_count;
@@ -320,7 +370,9 @@ struct xf_report {
 };
 
 /*
- * Judges a state. `guest` NULL: no evidence, so nothing will be edited.
+ * Judges a state. `guest` NULL: no evidence but the file's own; without either nothing will be
+ * edited. What either tells to have been shown counts as shown; a `guest` that hides what the
+ * file tells to have been shown is set aside (XF103).
  * `target` NULL: no prediction. `only`: the components that may be dropped.
  */
 struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence *guest,
@@ -363,7 +415,8 @@ struct xf_hop {
 
 /* A journey over several hosts, once as saved, once repaired where that is needed. */
 struct xf_journey {
-	struct xf_guest guest; /* the evidence used, as xf_guest_normal gives it */
+	struct xf_evidence *evidence; /* what was given and what the state's file tells, or NULL */
+	struct xf_guest guest;	      /* of it what was used, as xf_guest_normal gives it */
 	bool contradicted;     /* the evidence was set aside */
 	/* It has run on a host whose KVM shows a guest more than it is given, or may: the
 	   evidence does not tell of what that host holds besides. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A format is one file under state/ that turns an input into a record: what the
- * vCPUs hold and at which file offset each value that may be edited lies.
+ * vCPUs hold, at which address each value that may be edited lies, and what the file
+ * itself tells of what the guest was shown.
  * To add one: write it, and name it in the table of state/state.c.
  */
 #ifndef XF_STATE_FORMAT_H
@@ -9,27 +10,72 @@
 
 #include "state/input.h"
 
-/* How many bytes from the start `recognise` is shown, if the input has them. */
-#define XF_FORMAT_HEAD 4096
-
 struct xf_record {
+	char *title;   /* for people, where it says more than the format's: "…, gzip"; or NULL */
 	char *machine; /* or NULL */
 	enum xf_found_by found_by;
 	struct xf_vcpu *vcpus; /* in the order of the stream */
 	size_t vcpu_count;
+	struct xf_evidence *evidence; /* what the file itself tells; or NULL */
+	void *own;		      /* what the format needs for a repair; or NULL */
 };
 
-void xf_record_deinit(struct xf_record *record);
+struct xf_format;
+
+void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
+
+struct xf_state;
+
+/* Names of the states that one file holds, as they are given behind '#'. */
+struct xf_names {
+	char **names;
+	size_t count;
+};
+
+void xf_names_deinit(struct xf_names *names);
+
+/* Edits, grown as needed. */
+struct xf_edit_list {
+	struct xf_edit *edits;
+	size_t count;
+	size_t room;
+};
+
+void xf_edit_list_deinit(struct xf_edit_list *list);
+struct xf_error *xf_edit_list_add(struct xf_edit_list *list, const struct xf_edit *edit);
 
 struct xf_format {
-	const char *name;
+	const char *name;  /* for JSON: "qemu" */
+	const char *title; /* for people: "QEMU migration stream" */
 	bool (*recognise)(const uint8_t *head, size_t size);
+
+	/* The input's head has been read. `out` is empty before; written on success only. */
+	struct xf_error *(*read)(struct xf_input *input, struct xf_record *out);
+
+	/* What follows may be NULL. */
+
+	/* The states in the file, where it may hold several or none. */
+	struct xf_error *(*list)(struct xf_input *input, struct xf_names *out);
+
 	/*
-	 * `head` has been read from the input already: of a pipe, these bytes are gone
-	 * from it. Writes `*out` on success only.
+	 * Where the addresses of a vCPU's fields are not the file's offsets, or more changes
+	 * with them (a checksum): the edits of the file that make up the given ones, which are
+	 * in the order of addresses. Those of the file must be in the order of offsets.
 	 */
-	struct xf_error *(*read)(struct xf_input *input, const uint8_t *head, size_t head_size,
-				 struct xf_record *out);
+	struct xf_error *(*place)(const struct xf_state *state, const struct xf_edit *edits,
+				  size_t count, struct xf_edit_list *out);
+
+	/* Asked before anything is written. An error says why this file may not be repaired. */
+	struct xf_error *(*may_fix)(const struct xf_state *state, const struct xf_report *report);
+
+	/*
+	 * Where bytes cannot be changed in their place: writes the whole repaired file to the
+	 * empty file `fd`, which errors call `path`.
+	 */
+	struct xf_error *(*rewrite)(const struct xf_state *state, const struct xf_report *report,
+				    int fd, const char *path, const struct xf_progress *progress);
+
+	void (*free_own)(void *own);
 };
 
 extern const struct xf_format xf_format_qemu;

@@ -10,13 +10,19 @@
 
 #include "base/error.h"
 
+/* How many bytes from the start a format is recognised by, if the input has them. */
+#define XF_INPUT_HEAD 4096
+
 struct xf_input {
 	int fd;
 	char *path; /* as given; "standard input" for "-" */
+	char *part; /* what is behind '#', one of several states in the file; or NULL */
 	bool seekable;
 	uint64_t size;			    /* bytes; of a pipe: not known, 0 */
 	struct stat before;		    /* to notice that the file changed while it was read */
 	const struct xf_progress *progress; /* or NULL */
+	uint8_t head[XF_INPUT_HEAD];	    /* the first bytes; of a pipe they are gone from it */
+	size_t head_size;
 };
 
 /*
@@ -26,6 +32,9 @@ struct xf_input {
 struct xf_error *xf_input_open(const char *path, const struct xf_progress *progress,
 			       struct xf_input *out);
 void xf_input_close(struct xf_input *input);
+
+/* Reads the head. A pipe may give it in pieces. */
+struct xf_error *xf_input_read_head(struct xf_input *input);
 
 /* XF_ERR_REFUSED when the file was written to or replaced since it was opened. */
 struct xf_error *xf_input_unchanged(const struct xf_input *input);
