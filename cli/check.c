@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
+static unsigned int check_one(const char *path, const struct request *request, bool json);
+
+/* Each of several states in a file. */
+static unsigned int check_parts(const char *path, const struct request *request, bool json)
+{
+	struct xf_states *states = NULL;
+	struct xf_error *err = xf_states_at(path, &states);
+	unsigned int status = STATUS_OK;
+
+	if (err)
+		return not_judged(path, json, err);
+	for (size_t i = 0; i < states->count; i++)
+		status |= check_one(states->paths[i], request, json);
+	xf_states_free(states);
+	return status;
+}
+
 static unsigned int check_one(const char *path, const struct request *request, bool json)
 {
 	struct xf_state *state = NULL;
@@ -8,7 +25,11 @@ static unsigned int check_one(const char *path, const struct request *request, b
 	struct xf_error *err = judge(path, request, &state, &report);
 	unsigned int status = STATUS_OK;
 
-	if (err) {
+	if (err && err->code == XF_ERR_USAGE) {
+		/* Not one state, but several. */
+		xf_error_free(err);
+		status = check_parts(path, request, json);
+	} else if (err) {
 		status = not_judged(path, json, err);
 	} else {
 		(json ? print_json_report : print_text_report)(state, request, report);

@@ -61,6 +61,7 @@ bool read_options(const struct verb *verb, int argc, char **argv, struct options
 /* What the options name, loaded. Each pointer may be NULL: not given. */
 struct request {
 	struct xf_evidence *guest;
+	struct xf_host *from; /* where the guest began, for what depends on its host */
 	struct xf_host *target;
 	uint64_t only;
 	bool in_flight; /* a stream that passes, where there is no file to be named */
@@ -111,8 +112,10 @@ void progress_end(struct progress *progress);
 void print_mask(uint64_t mask);
 void print_heading(const struct xf_state *state);
 void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool contradicted);
+/* Whether it is QEMU that loads the state. NULL, a guest that runs, is taken to be QEMU's. */
+bool is_qemu_state(const struct xf_state *state);
 /* The outcome refused. `xsave` NULL: it is KVM_SET_XCRS that refuses. */
-void print_refusal(const struct xf_prediction *xsave, enum xf_refusal refusal);
+void print_refusal(const struct xf_prediction *xsave, bool by_qemu, enum xf_refusal refusal);
 /* The outcome accepted. `dropped` is what the kernel takes out of what is the guest's. */
 void print_acceptance(uint64_t dropped, uint64_t trimmed);
 

@@ -17,6 +17,8 @@ struct xf_error *judge(const char *path, const struct request *request, struct x
 {
 	struct xf_error *err = open_state(path, state);
 
+	if (!err && request->from)
+		err = xf_state_began_on(*state, request->from);
 	if (err)
 		return err;
 	return xf_check(*state, request->guest, request->target, request->only, report);

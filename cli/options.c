@@ -191,32 +191,27 @@ bool read_options(const struct verb *verb, int argc, char **argv, struct options
 	return true;
 }
 
-static struct xf_error *load_guest(const struct options *options, struct xf_evidence **out)
+static struct xf_error *load_guest(const struct options *options, const struct xf_host *from,
+				   struct xf_evidence **out)
 {
-	struct xf_host *from = NULL;
-	struct xf_error *err;
-
 	if (options->exposed)
 		return xf_evidence_from_mask(options->exposed, out);
 	if (options->cpuid)
 		return xf_evidence_from_cpuid(options->cpuid, out);
-	if (!options->cpu)
-		return NULL;
-	if (options->from) {
-		err = xf_host_open(options->from, &from);
-		if (err)
-			return err;
-	}
-	err = xf_evidence_from_cpu(options->cpu, from, out);
-	xf_host_free(from);
-	return err;
+	if (options->cpu)
+		return xf_evidence_from_cpu(options->cpu, from, out);
+	return NULL;
 }
 
 struct xf_error *load_request(const struct options *options, struct request *out)
 {
 	struct request request = { .only = XF_ALL };
-	struct xf_error *err = load_guest(options, &request.guest);
+	struct xf_error *err = NULL;
 
+	if (options->from)
+		err = xf_host_open(options->from, &request.from);
+	if (!err)
+		err = load_guest(options, request.from, &request.guest);
 	if (!err && options->to)
 		err = xf_host_open(options->to, &request.target);
 	if (!err && options->only)
@@ -232,6 +227,7 @@ struct xf_error *load_request(const struct options *options, struct request *out
 void request_deinit(struct request *request)
 {
 	xf_evidence_free(request->guest);
+	xf_host_free(request->from);
 	xf_host_free(request->target);
 	*request = (struct request){ 0 };
 }

@@ -24,7 +24,8 @@ static struct json_object *vcpu_json(const struct xf_state *state, const struct 
 
 	json_object_object_add(object, "index", json_object_new_int64(vcpu->index));
 	json_object_object_add(object, "xstate_bv", mask_json(vcpu->xstate_bv.value));
-	json_object_object_add(object, "xcr0", mask_json(vcpu->xcr0.value));
+	json_object_object_add(object, "xcr0",
+			       vcpu->xcr0.size ? mask_json(vcpu->xcr0.value) : NULL);
 	json_object_object_add(object, "exposed", exposed_json(report->guest));
 	json_object_object_add(object, "known", mask_json(report->guest.known));
 	json_object_object_add(object, "superfluous", mask_json(r->judgement.superfluous));
@@ -68,7 +69,7 @@ struct json_object *json_report(const struct xf_state *state, const struct reque
 	json_object_object_add(object, "found_by",
 			       text_json(xf_found_by_name(xf_state_found_by(state))));
 	json_object_object_add(object, "evidence",
-			       text_json(request->guest ? request->guest->source : NULL));
+			       text_json(report->evidence ? report->evidence->source : NULL));
 	json_object_object_add(object, "vcpus", vcpus);
 	json_object_object_add(object, "target",
 			       request->target ? host_json(request->target) : NULL);

@@ -72,13 +72,13 @@ static size_t end_of_run(const struct xf_state *state, const struct xf_report *r
 }
 
 /* What is wanted of the evidence depends on what there is of it. */
-static const char *evidence_remedy(const struct request *request, const struct xf_report *report)
+static const char *evidence_remedy(const struct xf_report *report)
 {
-	if (!request->guest)
+	if (!report->evidence)
 		return "say what the guest was shown: --cpu, --cpuid or --exposed";
 	if (report->contradicted)
 		return "give this guest's own: it was shown what it has enabled";
-	if (request->guest->all_of_host)
+	if (report->evidence->all_of_host)
 		return "say what 'host' and 'max' had: --from, the host where the guest began";
 	return "say it more exactly: NAME-v1, +feature, -feature, or --cpuid, --exposed";
 }
@@ -153,7 +153,7 @@ static void print_remedies(const struct xf_finding *finding, const struct reques
 		puts("          - for all guests of the target: load the xferry module there, in "
 		     "trim mode\n            (xferry-kmod(4))");
 	if (remedies & XF_REMEDY_EVIDENCE)
-		printf("          - %s\n", evidence_remedy(request, report));
+		printf("          - %s\n", evidence_remedy(report));
 	if (remedies & XF_REMEDY_PROFILE)
 		puts("          - say in the target's profile what its KVM accepts: \"set\"");
 	if (remedies & XF_REMEDY_HIDE)
@@ -189,9 +189,13 @@ static void print_run(const struct xf_state *state, const struct request *reques
 		print_mask(vcpu->xstate_bv.value);
 	else
 		fputs("nothing, or nothing marked (a vCPU at reset, or one of TCG)", stdout);
-	printf(" (XSTATE_BV 0x%" PRIx64 "), enabled ", vcpu->xstate_bv.value);
-	print_mask(vcpu->xcr0.value);
-	printf(" (XCR0 0x%" PRIx64 ")\n", vcpu->xcr0.value);
+	printf(" (XSTATE_BV 0x%" PRIx64 ")", vcpu->xstate_bv.value);
+	if (vcpu->xcr0.size) {
+		fputs(", enabled ", stdout);
+		print_mask(vcpu->xcr0.value);
+		printf(" (XCR0 0x%" PRIx64 ")", vcpu->xcr0.value);
+	}
+	putchar('\n');
 	print_findings(report, first, request);
 }
 
@@ -230,7 +234,7 @@ static void print_outcome(const struct xf_state *state, const struct xf_host *ta
 		print_acceptance(dropped_by_any(report), trimmed_of_any(report, target));
 		break;
 	case XF_OUTCOME_REFUSED:
-		print_refusal(refused_xsave(report),
+		print_refusal(refused_xsave(report), is_qemu_state(state),
 			      xf_refusal_at(target, xf_state_machine(state)));
 		break;
 	case XF_OUTCOME_UNKNOWN:
@@ -275,7 +279,7 @@ void print_text_report(const struct xf_state *state, const struct request *reque
 		       const struct xf_report *report)
 {
 	print_heading(state);
-	print_guest(request->guest, report->guest, report->contradicted);
+	print_guest(report->evidence, report->guest, report->contradicted);
 	if (request->target)
 		print_target(request->target);
 	for (size_t i = 0; i < report->vcpu_count;) {

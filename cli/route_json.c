@@ -85,7 +85,7 @@ static struct json_object *hop_json(const struct trip *trip, size_t n)
 void print_json_route(const struct trip *trip)
 {
 	const struct xf_journey *journey = trip->journey;
-	const struct xf_evidence *evidence = trip->request.guest;
+	const struct xf_evidence *evidence = trip->journey->evidence;
 	struct json_object *object = json_object_new_object();
 	struct json_object *hosts = json_object_new_array();
 	struct json_object *hops = json_object_new_array();

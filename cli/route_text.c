@@ -128,8 +128,9 @@ static void print_unknown(const struct xf_vcpu_hop *v)
 	putchar('\n');
 }
 
-static void print_outcome(const struct xf_journey *journey, const struct xf_hop *hop)
+static void print_outcome(const struct trip *trip, const struct xf_hop *hop)
 {
+	const struct xf_journey *journey = trip->journey;
 	const struct xf_vcpu_hop *v = first_with(journey, hop, hop->outcome);
 	uint64_t dropped = 0;
 
@@ -144,7 +145,7 @@ static void print_outcome(const struct xf_journey *journey, const struct xf_hop 
 		break;
 	case XF_OUTCOME_REFUSED:
 		print_refusal(v->prediction.outcome == XF_OUTCOME_REFUSED ? &v->prediction : NULL,
-			      hop->refusal);
+			      is_qemu_state(trip->state), hop->refusal);
 		break;
 	case XF_OUTCOME_UNKNOWN:
 		print_unknown(v);
@@ -253,7 +254,7 @@ static void print_leg(const struct trip *trip, size_t n, const struct xf_hop *ho
 	if (hop->repaired)
 		print_repair(journey, hop);
 	else
-		print_outcome(journey, hop);
+		print_outcome(trip, hop);
 	print_arrivals(trip, n, hop);
 	if (n == 0)
 		print_pkru_note(trip, hop);
@@ -438,7 +439,7 @@ static const char *evidence_remedy(const struct trip *trip)
 		return "a guest that has run where KVM shows its guests all that it holds may own "
 		       "that,\n    whatever it was given: give what the guest itself sees on its "
 		       "first host, --cpuid";
-	if (trip->request.guest)
+	if (trip->journey->evidence)
 		return "say more exactly what the guest was shown: --cpu, --cpuid or --exposed";
 	return "say what the guest was shown: --cpu, --cpuid or --exposed";
 }
@@ -551,7 +552,7 @@ void print_text_route(const struct trip *trip)
 		print_mask(trip->in_use);
 		printf(" (0x%" PRIx64 ")\n", trip->in_use);
 	}
-	print_guest(trip->request.guest, journey->guest, journey->contradicted);
+	print_guest(journey->evidence, journey->guest, journey->contradicted);
 	print_doubts(trip);
 	for (size_t n = 0; n < journey->hop_count; n++)
 		print_hop(trip, n);

@@ -20,13 +20,15 @@ void print_heading(const struct xf_state *state)
 	size_t count = xf_state_vcpu_count(state);
 
 	put_printable(xf_state_path(state), stdout);
-	fputs(": QEMU migration stream", stdout);
+	fputs(": ", stdout);
+	put_printable(xf_state_title(state), stdout);
 	if (machine) {
 		fputs(", machine ", stdout);
 		put_printable(machine, stdout);
 	}
 	printf(", %zu vCPU%s\n", count, count == 1 ? "" : "s");
 	switch (xf_state_found_by(state)) {
+	case XF_FOUND_STRUCTURE:
 	case XF_FOUND_DESCRIPTION:
 		break;
 	case XF_FOUND_WALK:
@@ -44,7 +46,7 @@ void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool
 	uint64_t unknown = XF_USER & ~guest.known;
 
 	printf("  guest   ");
-	if (contradicted) {
+	if (contradicted && unknown == (XF_USER & ~XF_FPSSE)) {
 		printf("%s: contradicted by the state, set aside\n", evidence->source);
 	} else if (!evidence) {
 		puts("nothing tells what it was shown (--cpu, --cpuid or --exposed would)");
@@ -57,7 +59,9 @@ void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool
 			fputs("; not known: ", stdout);
 			print_mask(unknown);
 		}
-		printf("\n          by %s\n", evidence->source);
+		printf("\n          by %s%s\n", evidence->source,
+		       contradicted ? ";\n          what was given contradicts the file: set aside"
+				    : "");
 	}
 }
 
@@ -77,10 +81,18 @@ static void print_refusing_call(const struct xf_prediction *xsave)
 	putchar('\n');
 }
 
+/* All others keep KVM's area itself. */
+bool is_qemu_state(const struct xf_state *state)
+{
+	return !state || xf_state_found_by(state) != XF_FOUND_STRUCTURE;
+}
+
 /* QEMU loads XSAVE first: when that is taken, what follows it is what gets lost. */
-void print_refusal(const struct xf_prediction *xsave, enum xf_refusal refusal)
+void print_refusal(const struct xf_prediction *xsave, bool by_qemu, enum xf_refusal refusal)
 {
 	print_refusing_call(xsave);
+	if (!by_qemu)
+		return;
 	if (refusal != XF_REFUSAL_EXITS)
 		printf("          QEMU 8.1 and older ignores that and runs the guest on without "
 		       "its\n"

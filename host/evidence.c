@@ -26,6 +26,50 @@ struct xf_error *xf_evidence_new(struct xf_guest guest, bool all_of_host, char *
 	return NULL;
 }
 
+/* "A, and B". */
+static char *both_sources(const struct xf_evidence *a, const struct xf_evidence *b)
+{
+	return a && b ? xf_text("%s, and %s", a->source, b->source)
+		      : xf_text("%s", (a ? a : b)->source);
+}
+
+struct xf_error *xf_evidence_join(const struct xf_evidence *a, const struct xf_evidence *b,
+				  struct xf_evidence **out)
+{
+	const struct xf_guest nothing = XF_GUEST_UNKNOWN;
+	const struct xf_guest one = a ? a->guest : nothing, other = b ? b->guest : nothing;
+	const struct xf_guest both = { one.shown | other.shown, one.known | other.known };
+	/* What one of them knows of the guest does not depend on the host any more. */
+	bool all_of_host = (!a || a->all_of_host) && (!b || b->all_of_host);
+	bool seen_inside = (!a || a->seen_inside) && (!b || b->seen_inside);
+	struct xf_evidence *evidence = NULL;
+
+	if (a || b) {
+		XF_TRY(xf_evidence_new(both, all_of_host, both_sources(a, b), &evidence));
+		evidence->seen_inside = seen_inside;
+	}
+	*out = evidence;
+	return NULL;
+}
+
+/*
+ * A preset's CPU is assumed: what it has counts as shown, but what it lacks the real one may
+ * have had.
+ */
+struct xf_error *xf_evidence_began_on(const struct xf_evidence *evidence,
+				      const struct xf_host *host, struct xf_evidence **out)
+{
+	struct xf_guest guest = evidence->guest;
+	uint64_t open = evidence->all_of_host ? XF_USER & ~guest.known : 0;
+
+	guest.shown |= open & host->kvm.host;
+	guest.known |= host->cpu_assumed ? open & host->kvm.host : open;
+	XF_TRY(xf_evidence_new(guest, evidence->all_of_host,
+			       xf_text("%s, started on %s", evidence->source, host->name), out));
+	(*out)->seen_inside = evidence->seen_inside;
+	return NULL;
+}
+
 void xf_evidence_free(struct xf_evidence *evidence)
 {
 	if (!evidence)

@@ -118,8 +118,9 @@ struct xf_error *xf_evidence_from_xml(const char *path, const struct xf_host *fr
 
 /*
  * Proxmox VE's configuration of a virtual machine: "VMID.conf", or "VMID.conf:SNAPSHOT" for a
- * snapshot's own section. What it ran with (runningcpu) comes before what it is configured with (cpu);
- * without either it is kvm64. Custom models are looked up where Proxmox keeps them beside it.
+ * snapshot's own section. What it ran with (runningcpu) comes before what it is configured with
+ * (cpu); without either it is kvm64. Custom models are looked up where Proxmox keeps them beside
+ * it.
  */
 struct xf_error *xf_evidence_from_qm(const char *spec, const struct xf_host *from,
 				     struct xf_evidence **out);
@@ -417,7 +418,7 @@ struct xf_hop {
 struct xf_journey {
 	struct xf_evidence *evidence; /* what was given and what the state's file tells, or NULL */
 	struct xf_guest guest;	      /* of it what was used, as xf_guest_normal gives it */
-	bool contradicted;     /* the evidence was set aside */
+	bool contradicted;	      /* the evidence was set aside */
 	/* It has run on a host whose KVM shows a guest more than it is given, or may: the
 	   evidence does not tell of what that host holds besides. */
 	bool doubtful;

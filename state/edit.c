@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
+#include "core/bytes.h"
 #include "state/edit.h"
 
-/* A field of QEMU's stream is big-endian; `size` is 4 or 8. */
-static struct xf_edit edit_field(const struct xf_field *field, uint64_t value)
+/* `size` is 4 or 8. */
+static void put_field(uint8_t *bytes, const struct xf_field *field, bool little_endian,
+		      uint64_t value)
+{
+	if (little_endian)
+		xf_put_le64(bytes, value);
+	else
+		xf_put_be64(bytes, value << (64 - 8 * field->size));
+}
+
+static struct xf_edit edit_field(const struct xf_field *field, bool little_endian, uint64_t value)
 {
 	struct xf_edit edit = { .offset = field->offset, .length = field->size };
-	unsigned int shift = 64 - 8 * field->size;
 
-	xf_put_be64(edit.old_bytes, field->value << shift);
-	xf_put_be64(edit.new_bytes, value << shift);
+	put_field(edit.old_bytes, field, little_endian, field->value);
+	put_field(edit.new_bytes, field, little_endian, value);
 	return edit;
 }
 
@@ -23,14 +33,36 @@ size_t xf_edits_of_vcpu(const struct xf_vcpu *vcpu, uint64_t drop,
 
 	if (!drop)
 		return 0;
-	out[count++] = edit_field(&vcpu->xstate_bv, vcpu->xstate_bv.value & ~drop);
+	out[count++] =
+		edit_field(&vcpu->xstate_bv, vcpu->little_endian, vcpu->xstate_bv.value & ~drop);
 	/*
 	 * With its bit clear KVM takes no notice of PKRU's value, but QEMU would carry
 	 * it on to the next host: a leaked value goes with its bit.
 	 */
 	if ((drop & XF_PKRU) && vcpu->pkru.size && vcpu->pkru.value)
-		out[count++] = edit_field(&vcpu->pkru, 0);
+		out[count++] = edit_field(&vcpu->pkru, vcpu->little_endian, 0);
 	return count;
+}
+
+void xf_edit_list_deinit(struct xf_edit_list *list)
+{
+	free(list->edits);
+	*list = (struct xf_edit_list){ 0 };
+}
+
+struct xf_error *xf_edit_list_add(struct xf_edit_list *list, const struct xf_edit *edit)
+{
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 16;
+		struct xf_edit *edits = reallocarray(list->edits, room, sizeof(*edits));
+
+		if (!edits)
+			return xf_error_memory();
+		list->edits = edits;
+		list->room = room;
+	}
+	list->edits[list->count++] = *edit;
+	return NULL;
 }
 
 /* The edit's place among the bytes. */

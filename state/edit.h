@@ -14,7 +14,17 @@ static inline uint64_t xf_edit_end(const struct xf_edit *edit)
 	return edit->offset + edit->length;
 }
 
-/* The edits that take `drop` out of one vCPU, in the order of offsets. Returns how many. */
+/* Edits, grown as needed. */
+struct xf_edit_list {
+	struct xf_edit *edits;
+	size_t count;
+	size_t room;
+};
+
+void xf_edit_list_deinit(struct xf_edit_list *list);
+struct xf_error *xf_edit_list_add(struct xf_edit_list *list, const struct xf_edit *edit);
+
+/* The edits that take `drop` out of one vCPU, in the order of addresses. Returns how many. */
 size_t xf_edits_of_vcpu(const struct xf_vcpu *vcpu, uint64_t drop,
 			struct xf_edit out[XF_EDITS_PER_VCPU]);
 

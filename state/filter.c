@@ -185,7 +185,8 @@ static struct xf_error *understand(struct filter *filter, struct xf_filtered *fi
 	state->input.fd = -1;
 	state->format = &xf_format_qemu;
 	state->input.path = strdup(filter->walk.file);
-	if (!state->input.path)
+	state->name = strdup(filter->walk.file);
+	if (!state->input.path || !state->name)
 		return xf_error_memory();
 	XF_TRY(pass_ram(filter));
 	XF_TRY(read_tail(filter, &state->record));

@@ -15,12 +15,11 @@ static struct xf_error *may_be_repaired(const struct xf_state *state,
 					const struct xf_report *report)
 {
 	if (report->state != state)
-		return xf_error_new(XF_ERR_USAGE, state->input.path,
-				    "the report is of another state");
+		return xf_error_new(XF_ERR_USAGE, state->name, "the report is of another state");
 	if (!state->input.seekable)
-		return xf_error_new(XF_ERR_USAGE, state->input.path,
+		return xf_error_new(XF_ERR_USAGE, state->name,
 				    "a pipe cannot be repaired: save it to a file first");
-	return NULL;
+	return state->format->may_fix ? state->format->may_fix(state, report) : NULL;
 }
 
 struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_report *report,

@@ -10,6 +10,9 @@
 
 #include "state/input.h"
 
+/* What a directory must hold to be opened as a state: Cloud Hypervisor's. */
+#define XF_DIRECTORY_STATE "state.json"
+
 struct xf_record {
 	char *title;   /* for people, where it says more than the format's: "…, gzip"; or NULL */
 	char *machine; /* or NULL */
@@ -19,10 +22,6 @@ struct xf_record {
 	struct xf_evidence *evidence; /* what the file itself tells; or NULL */
 	void *own;		      /* what the format needs for a repair; or NULL */
 };
-
-struct xf_format;
-
-void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
 
 struct xf_state;
 
@@ -34,15 +33,7 @@ struct xf_names {
 
 void xf_names_deinit(struct xf_names *names);
 
-/* Edits, grown as needed. */
-struct xf_edit_list {
-	struct xf_edit *edits;
-	size_t count;
-	size_t room;
-};
-
-void xf_edit_list_deinit(struct xf_edit_list *list);
-struct xf_error *xf_edit_list_add(struct xf_edit_list *list, const struct xf_edit *edit);
+struct xf_edit_list; /* state/edit.h */
 
 struct xf_format {
 	const char *name;  /* for JSON: "qemu" */
@@ -77,6 +68,9 @@ struct xf_format {
 
 	void (*free_own)(void *own);
 };
+
+/* `format` is the one that has read the record. */
+void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
 
 extern const struct xf_format xf_format_qemu;
 

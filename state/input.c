@@ -106,13 +106,37 @@ struct xf_error *xf_input_open(const char *path, const struct xf_progress *progr
 	return NULL;
 }
 
+struct xf_error *xf_input_read_head(struct xf_input *input)
+{
+	size_t done = 0;
+
+	while (done < XF_INPUT_HEAD) {
+		uint8_t *to = input->head + done;
+		ssize_t n = input->seekable
+				    ? pread(input->fd, to, XF_INPUT_HEAD - done, (off_t)done)
+				    : read(input->fd, to, XF_INPUT_HEAD - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return xf_error_errno(input->path, "read");
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	input->head_size = done;
+	return NULL;
+}
+
 void xf_input_close(struct xf_input *input)
 {
 	if (input->fd >= 0)
 		close(input->fd);
 	free(input->path);
+	free(input->part);
 	input->fd = -1;
 	input->path = NULL;
+	input->part = NULL;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)

@@ -15,8 +15,8 @@
 
 struct xf_input {
 	int fd;
-	char *path; /* as given; "standard input" for "-" */
-	char *part; /* what is behind '#', one of several states in the file; or NULL */
+	char *path; /* of the file; "standard input" for "-" */
+	char *part; /* one of several states in the file: its name; or NULL */
 	bool seekable;
 	uint64_t size;			    /* bytes; of a pipe: not known, 0 */
 	struct stat before;		    /* to notice that the file changed while it was read */

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One vCPU judged: findings, remedies, and what a target answers. */
+#include "host/evidence.h"
 #include "state/judge.h"
 
 #define CR4_PKE ((uint64_t)1 << 22)
 
-/* QEMU rebuilds the area from the stream: the header has XSTATE_BV, all else is 0. */
-static struct xf_area_head rebuilt_head(const struct xf_vcpu *vcpu)
+/*
+ * QEMU rebuilds the area from its stream: the header has XSTATE_BV, all else is 0. Others keep
+ * the area, and give it to KVM as it is.
+ */
+static struct xf_area_head head_of(const struct xf_vcpu *vcpu)
 {
 	return (struct xf_area_head){
 		.xstate_bv = vcpu->xstate_bv.value,
+		.xcomp_bv = vcpu->xcomp_bv,
 		.mxcsr = (uint32_t)vcpu->mxcsr.value,
+		.reserved = vcpu->reserved,
 	};
 }
 
@@ -23,29 +29,40 @@ static uint64_t enabled_by_guest(const struct xf_vcpu *vcpu)
 	return xf_widen(enabled);
 }
 
-struct xf_known xf_known_of(const struct xf_vcpu *vcpus, size_t count,
-			    const struct xf_evidence *evidence)
+static struct xf_guest guest_told(const struct xf_evidence *evidence)
 {
-	struct xf_guest told = xf_guest_normal(evidence ? evidence->guest : XF_GUEST_UNKNOWN);
+	return xf_guest_normal(evidence ? evidence->guest : XF_GUEST_UNKNOWN);
+}
+
+static uint64_t hidden_by(struct xf_guest guest)
+{
+	return guest.known & ~guest.shown;
+}
+
+struct xf_error *xf_known_of(const struct xf_vcpu *vcpus, size_t count,
+			     const struct xf_evidence *given, const struct xf_evidence *own,
+			     struct xf_known *out)
+{
+	const struct xf_guest file = guest_told(own);
+	struct xf_known known = {
+		.hidden = hidden_by(guest_told(given)) | hidden_by(file),
+		.contrary = hidden_by(guest_told(given)) & file.shown,
+	};
 	uint64_t enabled = 0;
 
 	for (size_t i = 0; i < count; i++)
 		enabled |= enabled_by_guest(&vcpus[i]);
 
-	bool contradicted = enabled & told.known & ~told.shown;
-
-	if (contradicted)
-		told = xf_guest_normal(XF_GUEST_UNKNOWN);
-
-	const struct xf_guest given = { told.shown | enabled, told.known | enabled };
-
-	return (struct xf_known){
-		.evidence = evidence,
-		.told = told,
-		.given = given,
-		.guest = given,
-		.contradicted = contradicted,
-	};
+	XF_TRY(xf_evidence_join(given, own, &known.evidence));
+	/* Who hides what the file shows speaks of another guest. */
+	known.told = known.contrary ? file : guest_told(known.evidence);
+	known.contradicted = known.contrary || enabled & known.hidden;
+	if (enabled & known.hidden)
+		known.told = xf_guest_normal(XF_GUEST_UNKNOWN);
+	known.given = (struct xf_guest){ known.told.shown | enabled, known.told.known | enabled };
+	known.guest = known.given;
+	*out = known;
+	return NULL;
 }
 
 bool xf_known_has_run(struct xf_known *known, const struct xf_kvm *kvm)
@@ -65,22 +82,21 @@ struct xf_judged xf_judged_of(const struct xf_vcpu *vcpu, const struct xf_known 
 	return (struct xf_judged){
 		.known = known,
 		.target = target,
-		.head = rebuilt_head(vcpu),
+		.head = head_of(vcpu),
 		.xcr0 = vcpu->xcr0.value,
+		.has_xcr0 = vcpu->xcr0.size != 0,
 		.enabled = enabled_by_guest(vcpu),
 		.only = only,
 	};
 }
 
-/* What this vCPU has enabled although the evidence says that the guest was never shown it. */
+/*
+ * What this vCPU has enabled although the evidence says that the guest was never shown it, and
+ * what the file says that it was.
+ */
 static uint64_t contradiction(const struct xf_judged *c)
 {
-	struct xf_guest guest;
-
-	if (!c->known->evidence)
-		return 0;
-	guest = xf_guest_normal(c->known->evidence->guest);
-	return c->enabled & guest.known & ~guest.shown;
+	return (c->enabled & c->known->hidden) | c->known->contrary;
 }
 
 static bool takes_xcr0(const struct xf_judged *c, const struct xf_kvm *kvm)
@@ -92,7 +108,7 @@ static bool takes_xcr0(const struct xf_judged *c, const struct xf_kvm *kvm)
 	};
 	struct xf_kvm kind = xf_kvm_kindest(kvm);
 
-	return kvm->no_xsave || xf_kvm_takes_xcr0(&kind, &vcpu, c->xcr0);
+	return kvm->no_xsave || !c->has_xcr0 || xf_kvm_takes_xcr0(&kind, &vcpu, c->xcr0);
 }
 
 /* What a VMM that puts XSAVE and XCR0 is answered, with XSTATE_BV as given. */
@@ -226,6 +242,8 @@ static void find_at_target(const struct xf_judged *c, struct xf_verdict *v)
 		add(v, XF_PROBLEM_FPSSE, c->head.xstate_bv & XF_FPSSE, XF_REMEDY_KERNEL);
 	if (p->reason == XF_REASON_MXCSR || p->reason == XF_REASON_NO_XSAVE_MXCSR)
 		add(v, XF_PROBLEM_MXCSR, XF_SSE, 0);
+	if (p->reason == XF_REASON_COMPACTED || p->reason == XF_REASON_RESERVED)
+		add(v, XF_PROBLEM_HEADER, v->judgement.undecided | c->head.xstate_bv, 0);
 	if (!takes_xcr0(c, &c->target->kvm))
 		add(v, XF_PROBLEM_XCR0, refused_xcr0(c), XF_REMEDY_OTHER_HOST);
 	if (p->dropped)

@@ -8,15 +8,19 @@
 
 /* What is known of a guest: the same for all of its vCPUs. */
 struct xf_known {
-	const struct xf_evidence *evidence; /* as it was given, or NULL */
-	struct xf_guest told;		    /* what it tells; nothing when it is set aside */
-	struct xf_guest given; /* with what any vCPU has enabled, which it was shown then */
+	struct xf_evidence *evidence; /* as given, with what the file tells, or NULL */
+	struct xf_guest told;	      /* what it tells; nothing when it is set aside */
+	struct xf_guest given;	      /* with what any vCPU has enabled, which it was shown then */
 	struct xf_guest guest; /* what of that tells what it was really shown: xf_known_has_run */
+	uint64_t hidden;       /* what was said to be hidden, even if that was set aside */
+	uint64_t contrary;     /* of it what the file itself tells to have been shown */
 	bool contradicted;     /* the evidence was set aside */
 };
 
-struct xf_known xf_known_of(const struct xf_vcpu *vcpus, size_t count,
-			    const struct xf_evidence *evidence);
+/* `own` is the file's own evidence. Either may be NULL. known->evidence is the caller's to free. */
+struct xf_error *xf_known_of(const struct xf_vcpu *vcpus, size_t count,
+			     const struct xf_evidence *given, const struct xf_evidence *own,
+			     struct xf_known *out);
 
 /*
  * The guest has run on this host. Where KVM shows a guest all that the host holds, or
@@ -29,8 +33,9 @@ bool xf_known_has_run(struct xf_known *known, const struct xf_kvm *kvm);
 struct xf_judged {
 	const struct xf_known *known;
 	const struct xf_host *target; /* or NULL */
-	struct xf_area_head head;     /* of the area that QEMU will build */
+	struct xf_area_head head;     /* of the area that KVM is given */
 	uint64_t xcr0;
+	bool has_xcr0;	  /* else the file does not tell it */
 	uint64_t enabled; /* what it has enabled, in XCR0 or by CR4.PKE */
 	uint64_t only;	  /* what may be dropped */
 };

@@ -41,7 +41,9 @@ static const struct xf_problem problems[] = {
 "The guest has enabled a component (in XCR0 or by CR4.PKE) of which the\n"
 "evidence says that it was never shown. KVM lets a guest enable only what it\n"
 "was shown, so the evidence belongs to another guest or another time. All of it\n"
-"is set aside and nothing is changed.",
+"is set aside and nothing is changed. Or the file itself tells that the guest was\n"
+"shown a component of which the evidence given says that it was not: then what\n"
+"was given is set aside, and the file's own counts.",
 	},
 	[XF_PROBLEM_LOST] = {
 		.code = "XF201",
@@ -113,6 +115,15 @@ static const struct xf_problem problems[] = {
 "known: whether the guest was shown them, or what the target's KVM accepts. Do\n"
 "not take this for an acceptance. Say what the guest was shown, or give a\n"
 "profile that tells what the target's KVM does.",
+	},
+	[XF_PROBLEM_HEADER] = {
+		.code = "XF209",
+		.title = "the target refuses the area's header",
+		.text =
+"KVM takes an area in the standard format only, and its header must be 0 but\n"
+"for XSTATE_BV. This one is compacted (XCOMP_BV), or has a reserved byte that\n"
+"is not 0. No KVM_GET_XSAVE gives such an area, so it came from elsewhere, or is\n"
+"damaged. One that is compacted can be laid out anew, if it is a raw area.",
 	},
 };
 

@@ -8,13 +8,11 @@
  *	qemu_walk.c, qemu_tail.c	from the start, through RAM to the description
  *	qemu_signature.c	from the start, and no description there
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/scope.h"
-#include "state/format.h"
+#include "state/qemu.h"
 #include "state/qemu_end.h"
 #include "state/qemu_tail.h"
 #include "state/qemu_walk.h"
@@ -29,11 +27,9 @@ static bool recognise(const uint8_t *head, size_t size)
 	return size >= 4 && xf_be32(head) == XF_QEMU_MAGIC;
 }
 
-/* The bytes of the input, from the first one on. */
+/* The bytes of the view, from the first one on. */
 struct source {
-	struct xf_input *input;
-	const uint8_t *head; /* read from the input already */
-	size_t head_size;
+	struct xf_view *view;
 	uint64_t at;
 	uint64_t told; /* how far progress has been told */
 	uint8_t *buffer;
@@ -41,42 +37,23 @@ struct source {
 
 static void tell_progress(struct source *source)
 {
-	const struct xf_progress *progress = source->input->progress;
+	const struct xf_view *view = source->view;
 
-	if (!progress || source->at - source->told < PROGRESS_STEP)
+	if (!view->progress || source->at - source->told < PROGRESS_STEP)
 		return;
 	source->told = source->at;
-	progress->step(progress->data, source->at, source->input->size);
+	view->progress->step(view->progress->data, source->at, view->end);
 }
 
-static ssize_t read_some(struct source *source)
-{
-	const struct xf_input *input = source->input;
-
-	return input->seekable ? pread(input->fd, source->buffer, CHUNK, (off_t)source->at)
-			       : read(input->fd, source->buffer, CHUNK);
-}
-
-/* The next bytes, some at least; none at the end of the input. */
+/* The next bytes, some at least; none at the end. */
 static struct xf_error *next(struct source *source, const uint8_t **data, size_t *size)
 {
-	ssize_t n;
+	struct xf_view *view = source->view;
 
-	if (source->at < source->head_size) {
-		*data = source->head + source->at;
-		*size = source->head_size - (size_t)source->at;
-		source->at = source->head_size;
-		return NULL;
-	}
 	tell_progress(source);
-	do
-		n = read_some(source);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return xf_error_errno(source->input->path, "read");
+	XF_TRY(view->read(view, source->at, source->buffer, CHUNK, size));
 	*data = source->buffer;
-	*size = (size_t)n;
-	source->at += (size_t)n;
+	source->at += *size;
 	return NULL;
 }
 
@@ -85,10 +62,10 @@ static void jump(struct source *source, struct xf_qemu_walk *walk)
 {
 	uint64_t n = walk->skip;
 
-	if (!source->input->seekable || n < CHUNK || source->at < source->head_size)
+	if (!source->view->seekable || n < CHUNK)
 		return;
-	if (n > source->input->size - source->at)
-		n = source->input->size - source->at;
+	if (n > source->view->end - source->at)
+		n = source->view->end - source->at;
 	source->at += n;
 	xf_qemu_walk_jumped(walk, n);
 }
@@ -141,11 +118,10 @@ static void close_tail(struct xf_qemu_tail **tail)
 	xf_qemu_tail_close(*tail);
 }
 
-static struct xf_error *read_from_start(struct xf_input *input, const uint8_t *head,
-					size_t head_size, struct xf_record *record)
+static struct xf_error *read_from_start(struct xf_view *view, struct xf_record *record)
 {
 	XF_AUTO_FREE uint8_t *buffer = malloc(CHUNK);
-	struct source source = { input, head, head_size, 0, 0, buffer };
+	struct source source = { view, view->start, view->start, buffer };
 	XF_AUTO(deinit_walk) struct xf_qemu_walk walk;
 	XF_AUTO(close_tail) struct xf_qemu_tail *tail = NULL;
 	struct xf_qemu_vcpus vcpus = { 0 };
@@ -153,46 +129,39 @@ static struct xf_error *read_from_start(struct xf_input *input, const uint8_t *h
 	const uint8_t *data;
 	size_t size;
 
-	xf_qemu_walk_init(&walk, input->path);
+	xf_qemu_walk_init(&walk, view->name);
+	walk.offset = view->start;
 	if (!buffer)
 		return xf_error_memory();
-	if (input->seekable)
-		posix_fadvise(input->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	XF_TRY(walk_to_tail(&source, &walk, &data, &size));
-	XF_TRY(xf_qemu_tail_open(&walk, input->path, XF_QEMU_TAIL_MAX, false, &tail));
+	XF_TRY(xf_qemu_tail_open(&walk, view->name, XF_QEMU_TAIL_MAX, false, &tail));
 	XF_TRY(read_tail(&source, tail, data, size, &vcpus, &found_by));
-	*record = (struct xf_record){
-		.machine = xf_take(walk.machine),
-		.found_by = found_by,
-		.vcpus = vcpus.vcpus,
-		.vcpu_count = vcpus.count,
-	};
+	record->machine = xf_take(walk.machine);
+	record->found_by = found_by;
+	record->vcpus = vcpus.vcpus;
+	record->vcpu_count = vcpus.count;
 	return NULL;
 }
 
-static void deinit_record(struct xf_record *record)
+struct xf_error *xf_qemu_read(struct xf_view *view, struct xf_record *out)
 {
-	xf_record_deinit(record);
-}
-
-static struct xf_error *read_stream(struct xf_input *input, const uint8_t *head, size_t head_size,
-				    struct xf_record *out)
-{
-	XF_AUTO(deinit_record) struct xf_record record = { 0 };
 	bool found = false;
 
-	if (xf_qemu_end_is_trusted(input))
-		XF_TRY(xf_qemu_read_from_end(input, head, head_size, &record, &found));
-	if (!found)
-		XF_TRY(read_from_start(input, head, head_size, &record));
-	XF_TRY(xf_input_unchanged(input));
-	*out = record;
-	record = (struct xf_record){ 0 };
-	return NULL;
+	if (view->seekable && view->whole)
+		XF_TRY(xf_qemu_read_from_end(view, out, &found));
+	return found ? NULL : read_from_start(view, out);
+}
+
+static struct xf_error *read_stream(struct xf_input *input, struct xf_record *out)
+{
+	struct xf_view view = xf_view_of_input(input, 0);
+
+	return xf_qemu_read(&view, out);
 }
 
 const struct xf_format xf_format_qemu = {
 	.name = "qemu",
+	.title = "QEMU migration stream",
 	.recognise = recognise,
 	.read = read_stream,
 };

@@ -9,19 +9,13 @@
 #include "state/qemu_walk.h"
 #include "state/qemu_wire.h"
 
-/* With the 4 KiB that told the format, all this together stays below 64 KiB. */
+/* All this together stays below 64 KiB. */
+#define HEAD_SIZE 4096
 #define BLOCK_SIZE 8192	    /* the description is read in such pieces */
 #define BEFORE_MAX 4096	    /* what is looked at before the devices: the end of RAM, or near it */
 #define HOPS_MAX (44 << 10) /* for following RAM's records */
 #define HOP_MIN 16
 #define HOP_MAX 2048
-
-#define VOLUME_UNIT 4096
-
-bool xf_qemu_end_is_trusted(const struct xf_input *input)
-{
-	return input->seekable && S_ISREG(input->before.st_mode) && input->size % VOLUME_UNIT != 0;
-}
 
 /* ---- The description ---- */
 
@@ -42,7 +36,7 @@ static void free_blocks(struct block **first)
 	}
 }
 
-static struct xf_error *read_block(const struct xf_input *input, uint64_t offset, size_t size,
+static struct xf_error *read_block(struct xf_view *view, uint64_t offset, size_t size,
 				   struct block **first)
 {
 	struct block *block = malloc(sizeof(*block) + size);
@@ -52,7 +46,7 @@ static struct xf_error *read_block(const struct xf_input *input, uint64_t offset
 	block->next = *first;
 	block->size = size;
 	*first = block;
-	return xf_read_at(input->fd, input->path, offset, block->bytes, size);
+	return xf_view_read(view, offset, block->bytes, size);
 }
 
 /* Copies `size` bytes from `at` on, which may lie in the first block and the one behind it. */
@@ -86,11 +80,12 @@ static bool is_description(const struct block *first, size_t at, uint64_t to_end
  * control characters, so the first one seen must belong to the four bytes of
  * the length, or to the 06 before them: not much is read in vain.
  */
-static struct xf_error *find_description(const struct xf_input *input, struct block **first,
+static struct xf_error *find_description(struct xf_view *view, struct block **first,
 					 uint64_t *first_offset, uint64_t *text)
 {
-	uint64_t start = input->size;
-	uint64_t limit = input->size > XF_QEMU_TAIL_MAX ? input->size - XF_QEMU_TAIL_MAX : 0;
+	uint64_t start = view->end;
+	uint64_t limit =
+		start - view->start > XF_QEMU_TAIL_MAX ? start - XF_QEMU_TAIL_MAX : view->start;
 	uint64_t last = 0; /* no description begins before it */
 
 	*text = 0;
@@ -98,13 +93,13 @@ static struct xf_error *find_description(const struct xf_input *input, struct bl
 		size_t size = start - limit < BLOCK_SIZE ? (size_t)(start - limit) : BLOCK_SIZE;
 
 		start -= size;
-		XF_TRY(read_block(input, start, size, first));
+		XF_TRY(read_block(view, start, size, first));
 		for (size_t i = size; i-- > 0 && start + i >= last;) {
 			uint8_t byte = (*first)->bytes[i];
 
 			/* Of a marker that reaches into the next block, the start is here. */
 			if (byte == XF_QEMU_EOF &&
-			    is_description(*first, i, input->size - start - i)) {
+			    is_description(*first, i, view->end - start - i)) {
 				*first_offset = start;
 				*text = start + i + 1 + XF_QEMU_VMDESC_HEAD;
 				return NULL;
@@ -146,12 +141,12 @@ static void close_reader(struct xf_qemu_vmdesc_reader **reader)
 }
 
 /* Parses the blocks behind the first `lead` bytes, and frees each when it is done with. */
-static struct xf_error *parse_description(const struct xf_input *input, struct block **first,
-					  size_t lead, uint64_t text, struct xf_qemu_vmdesc *out)
+static struct xf_error *parse_description(struct xf_view *view, struct block **first, size_t lead,
+					  uint64_t text, struct xf_qemu_vmdesc *out)
 {
 	XF_AUTO(close_reader) struct xf_qemu_vmdesc_reader *reader = NULL;
 
-	XF_TRY(xf_qemu_vmdesc_open(input->path, text, &reader));
+	XF_TRY(xf_qemu_vmdesc_open(view->name, text, &reader));
 	while (*first) {
 		struct block *block = *first;
 		size_t from = lead < block->size ? lead : block->size;
@@ -170,7 +165,7 @@ static struct xf_error *parse_description(const struct xf_input *input, struct b
  * Walks on with small reads until the phase is another, jumping over what does
  * not matter. `*budget` bytes may be read; false when they do not suffice.
  */
-static struct xf_error *hop(const struct xf_input *input, struct xf_qemu_walk *walk, size_t *budget,
+static struct xf_error *hop(struct xf_view *view, struct xf_qemu_walk *walk, size_t *budget,
 			    bool *arrived)
 {
 	enum xf_qemu_phase phase = walk->phase;
@@ -178,7 +173,7 @@ static struct xf_error *hop(const struct xf_input *input, struct xf_qemu_walk *w
 	size_t size = HOP_MIN;
 
 	while (walk->phase == phase) {
-		uint64_t left = input->size - walk->offset;
+		uint64_t left = view->end - walk->offset;
 		size_t used;
 
 		/* Many short records in a row are read together, pages are not. */
@@ -187,7 +182,7 @@ static struct xf_error *hop(const struct xf_input *input, struct xf_qemu_walk *w
 
 		uint64_t at = walk->offset + walk->carried;
 
-		left = input->size - at;
+		left = view->end - at;
 		size = left < size ? (size_t)left : size;
 		if (size == 0)
 			return xf_qemu_walk_cut(walk);
@@ -195,7 +190,7 @@ static struct xf_error *hop(const struct xf_input *input, struct xf_qemu_walk *w
 		if (!*arrived)
 			return NULL;
 		*budget -= size;
-		XF_TRY(xf_read_at(input->fd, input->path, at, bytes, size));
+		XF_TRY(xf_view_read(view, at, bytes, size));
 		XF_TRY(xf_qemu_walk_push(walk, bytes, size, &used));
 	}
 	*arrived = true;
@@ -203,22 +198,23 @@ static struct xf_error *hop(const struct xf_input *input, struct xf_qemu_walk *w
 }
 
 /* To RAM: the machine's name, and the devices that come before RAM. */
-static struct xf_error *walk_head(const struct xf_input *input, const uint8_t *head,
-				  size_t head_size, struct xf_qemu_walk *walk)
+static struct xf_error *walk_head(struct xf_view *view, struct xf_qemu_walk *walk)
 {
 	size_t budget = SIZE_MAX; /* what is there is needed */
+	uint8_t head[HEAD_SIZE];
 	bool arrived;
-	size_t used;
+	size_t used, size;
 
-	XF_TRY(xf_qemu_walk_push(walk, head, head_size, &used));
-	return walk->phase == XF_QEMU_HEAD ? hop(input, walk, &budget, &arrived) : NULL;
+	XF_TRY(view->read(view, view->start, head, sizeof(head), &size));
+	XF_TRY(xf_qemu_walk_push(walk, head, size, &used));
+	return walk->phase == XF_QEMU_HEAD ? hop(view, walk, &budget, &arrived) : NULL;
 }
 
 /*
  * Whether the stream that begins with the file is seen to have its devices
  * elsewhere than at `devices`. RAM that cannot be followed shows nothing.
  */
-static struct xf_error *is_other_stream(const struct xf_input *input, struct xf_qemu_walk *walk,
+static struct xf_error *is_other_stream(struct xf_view *view, struct xf_qemu_walk *walk,
 					uint64_t devices, bool *other)
 {
 	size_t budget = HOPS_MAX;
@@ -229,7 +225,7 @@ static struct xf_error *is_other_stream(const struct xf_input *input, struct xf_
 	*other = false;
 	if (!walk->mapped_ram && (devices - walk->offset) / 4096 > HOPS_MAX / HOP_MIN)
 		return NULL;
-	err = hop(input, walk, &budget, &arrived);
+	err = hop(view, walk, &budget, &arrived);
 	*other = !err && arrived && walk->offset != devices;
 	if (err && err->code == XF_ERR_IO)
 		return err;
@@ -243,8 +239,8 @@ static struct xf_error *is_other_stream(const struct xf_input *input, struct xf_
  * Whether the last device has a footer. Only where it begins decides: without
  * footers it begins that much later.
  */
-static struct xf_error *find_footers(const struct xf_input *input,
-				     const struct xf_qemu_vmdesc *desc, uint64_t end, bool *footers)
+static struct xf_error *find_footers(struct xf_view *view, const struct xf_qemu_vmdesc *desc,
+				     uint64_t end, bool *footers)
 {
 	const struct xf_qemu_device *last = &desc->devices[desc->device_count - 1];
 	uint64_t size = XF_QEMU_SECTION_HEAD(last->name_length) + last->size + 1; /* and EOF */
@@ -253,12 +249,11 @@ static struct xf_error *find_footers(const struct xf_input *input,
 	*footers = true;
 	if (size + XF_QEMU_FOOTER_SIZE > end)
 		return NULL;
-	XF_TRY(xf_read_at(input->fd, input->path, end - size - XF_QEMU_FOOTER_SIZE, mark,
-			  sizeof(mark)));
+	XF_TRY(xf_view_read(view, end - size - XF_QEMU_FOOTER_SIZE, mark, sizeof(mark)));
 	*footers = mark[0] == XF_QEMU_FULL && mark[5] == last->name_length;
 	if (*footers)
 		return NULL;
-	XF_TRY(xf_read_at(input->fd, input->path, end - size, mark, sizeof(mark)));
+	XF_TRY(xf_view_read(view, end - size, mark, sizeof(mark)));
 	/* Neither: let the check of the sections say so, for the usual kind of stream. */
 	*footers = mark[0] != XF_QEMU_FULL || mark[5] != last->name_length;
 	return NULL;
@@ -282,7 +277,7 @@ static bool ends_with_part(const uint8_t *before, size_t size, uint32_t id)
 }
 
 /* The `size` bytes before the devices must end with the end of RAM. */
-static struct xf_error *check_before(const struct xf_input *input, const struct xf_qemu_walk *walk,
+static struct xf_error *check_before(struct xf_view *view, const struct xf_qemu_walk *walk,
 				     bool footers, const uint8_t *before, size_t size,
 				     uint64_t offset)
 {
@@ -301,7 +296,7 @@ static struct xf_error *check_before(const struct xf_input *input, const struct 
 	}
 	if (ends)
 		return NULL;
-	return xf_error_at(XF_ERR_DAMAGED, input->path, offset,
+	return xf_error_at(XF_ERR_DAMAGED, view->name, offset,
 			   "the first device of the stream's description is here, but RAM does not "
 			   "end here");
 }
@@ -312,14 +307,14 @@ static void free_vcpus(struct xf_qemu_vcpus *vcpus)
 }
 
 /* Reads what of the file has not been read with the description. */
-static struct xf_error *read_before(const struct xf_input *input, const struct lead *lead,
-				    uint64_t offset, uint8_t *bytes, size_t size)
+static struct xf_error *read_before(struct xf_view *view, const struct lead *lead, uint64_t offset,
+				    uint8_t *bytes, size_t size)
 {
 	size_t missing = 0;
 
 	if (offset < lead->offset) {
 		missing = lead->offset - offset < size ? (size_t)(lead->offset - offset) : size;
-		XF_TRY(xf_read_at(input->fd, input->path, offset, bytes, missing));
+		XF_TRY(xf_view_read(view, offset, bytes, missing));
 	}
 	if (missing < size)
 		memcpy(bytes + missing, lead->bytes + (offset + missing - lead->offset),
@@ -327,30 +322,29 @@ static struct xf_error *read_before(const struct xf_input *input, const struct l
 	return NULL;
 }
 
-static struct xf_error *read_devices(const struct xf_input *input,
-				     const struct xf_qemu_vmdesc *desc, const struct lead *lead,
-				     const struct xf_qemu_walk *walk, uint64_t *offset,
-				     struct xf_qemu_vcpus *out)
+static struct xf_error *read_devices(struct xf_view *view, const struct xf_qemu_vmdesc *desc,
+				     const struct lead *lead, const struct xf_qemu_walk *walk,
+				     uint64_t *offset, struct xf_qemu_vcpus *out)
 {
 	uint64_t end = lead->offset + lead->size - XF_QEMU_VMDESC_HEAD;
 	size_t first = walk->early_devices; /* the others end with the EOF mark, at `end` */
 	bool footers;
 
 	if (first == desc->device_count)
-		return xf_error_new(XF_ERR_FORMAT, input->path, "the stream has no devices");
-	XF_TRY(find_footers(input, desc, end, &footers));
+		return xf_error_new(XF_ERR_FORMAT, view->name, "the stream has no devices");
+	XF_TRY(find_footers(view, desc, end, &footers));
 
 	uint64_t size = xf_qemu_devices_size(desc, first, footers);
 	uint64_t behind_head = walk->offset + walk->carried;
 
 	if (size > end || end - size < behind_head + 8 + XF_QEMU_FOOTER_SIZE)
-		return xf_error_at(XF_ERR_DAMAGED, input->path, end,
+		return xf_error_at(XF_ERR_DAMAGED, view->name, end,
 				   "the stream's description has %" PRIu64
 				   " bytes of devices, more "
 				   "than there are before it",
 				   size);
 	if (size > XF_QEMU_TAIL_MAX)
-		return xf_error_at(XF_ERR_FORMAT, input->path, end,
+		return xf_error_at(XF_ERR_FORMAT, view->name, end,
 				   "%" PRIu64 " bytes of device state, more than is supported",
 				   size);
 
@@ -362,10 +356,10 @@ static struct xf_error *read_devices(const struct xf_input *input,
 
 	if (!bytes)
 		return xf_error_memory();
-	XF_TRY(read_before(input, lead, start - before, bytes, before + size));
-	XF_TRY(xf_qemu_devices_read(desc, first, footers, bytes + before, size, input->path, start,
+	XF_TRY(read_before(view, lead, start - before, bytes, before + size));
+	XF_TRY(xf_qemu_devices_read(desc, first, footers, bytes + before, size, view->name, start,
 				    &vcpus));
-	XF_TRY(check_before(input, walk, footers, bytes, before, start));
+	XF_TRY(check_before(view, walk, footers, bytes, before, start));
 	*offset = start;
 	*out = vcpus;
 	vcpus.vcpus = NULL;
@@ -382,8 +376,7 @@ static void free_desc(struct xf_qemu_vmdesc *desc)
 	xf_qemu_vmdesc_deinit(desc);
 }
 
-struct xf_error *xf_qemu_read_from_end(struct xf_input *input, const uint8_t *head,
-				       size_t head_size, struct xf_record *record, bool *found)
+struct xf_error *xf_qemu_read_from_end(struct xf_view *view, struct xf_record *record, bool *found)
 {
 	XF_AUTO(free_blocks) struct block *blocks = NULL;
 	XF_AUTO(free_lead) struct lead lead = { 0 };
@@ -393,25 +386,24 @@ struct xf_error *xf_qemu_read_from_end(struct xf_input *input, const uint8_t *he
 	uint64_t start, text, devices = 0;
 	bool other;
 
-	xf_qemu_walk_init(&walk, input->path);
+	xf_qemu_walk_init(&walk, view->name);
+	walk.offset = view->start;
 	*found = false;
-	XF_TRY(find_description(input, &blocks, &start, &text));
+	XF_TRY(find_description(view, &blocks, &start, &text));
 	if (!text)
 		return NULL;
 	XF_TRY(save_lead(blocks, start, text, &lead));
-	XF_TRY(parse_description(input, &blocks, lead.size, text, &desc));
+	XF_TRY(parse_description(view, &blocks, lead.size, text, &desc));
 	xf_qemu_walk_use(&walk, &desc);
-	XF_TRY(walk_head(input, head, head_size, &walk));
-	XF_TRY(read_devices(input, &desc, &lead, &walk, &devices, &vcpus));
-	XF_TRY(is_other_stream(input, &walk, devices, &other));
+	XF_TRY(walk_head(view, &walk));
+	XF_TRY(read_devices(view, &desc, &lead, &walk, &devices, &vcpus));
+	XF_TRY(is_other_stream(view, &walk, devices, &other));
 	if (other)
 		return NULL;
-	*record = (struct xf_record){
-		.machine = xf_take(walk.machine),
-		.found_by = XF_FOUND_DESCRIPTION,
-		.vcpus = xf_take(vcpus.vcpus),
-		.vcpu_count = vcpus.count,
-	};
+	record->machine = xf_take(walk.machine);
+	record->found_by = XF_FOUND_DESCRIPTION;
+	record->vcpus = xf_take(vcpus.vcpus);
+	record->vcpu_count = vcpus.count;
 	*found = true;
 	return NULL;
 }

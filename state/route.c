@@ -367,6 +367,7 @@ void xf_journey_free(struct xf_journey *journey)
 		return;
 	free_hops(journey->as_saved, journey);
 	free_hops(journey->repaired, journey);
+	xf_evidence_free(journey->evidence);
 	free(journey);
 }
 
@@ -398,13 +399,18 @@ static struct xf_error *predict(struct plan *plan, struct xf_journey **out)
 	return NULL;
 }
 
+static void scope_free_evidence(struct xf_evidence **evidence)
+{
+	xf_evidence_free(*evidence);
+}
+
 struct xf_error *xf_route(const struct xf_state *state, uint64_t in_use,
 			  const struct xf_evidence *guest, const struct xf_host *const *hosts,
 			  size_t host_count, struct xf_journey **out)
 {
 	const struct xf_vcpu running = {
 		.xstate_bv.value = in_use,
-		.xcr0.value = XF_X87,
+		.xcr0 = { .value = XF_X87, .size = 8 },
 		.mxcsr.value = XF_MXCSR_INIT,
 	};
 	const struct xf_vcpu *vcpus = state ? state->record.vcpus : &running;
@@ -414,14 +420,19 @@ struct xf_error *xf_route(const struct xf_state *state, uint64_t in_use,
 		.vcpus = vcpus,
 		.vcpu_count = vcpu_count,
 		.machine = state ? state->record.machine : NULL,
-		.start = xf_known_of(vcpus, vcpu_count, guest),
 		.from_state = state != NULL,
 	};
+	XF_AUTO(scope_free_evidence) struct xf_evidence *evidence = NULL;
 
 	if (host_count < 2)
 		return xf_error_new(XF_ERR_USAGE, NULL,
 				    "a journey has at least two hosts: where the guest runs, and "
 				    "where it goes");
 	plan.hop_count = host_count - 1;
-	return predict(&plan, out);
+	XF_TRY(xf_known_of(vcpus, vcpu_count, guest, state ? state->record.evidence : NULL,
+			   &plan.start));
+	evidence = plan.start.evidence;
+	XF_TRY(predict(&plan, out));
+	(*out)->evidence = xf_take(evidence);
+	return NULL;
 }

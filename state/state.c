@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Opens a saved state: recognises the format by content and has it read. */
-#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/io.h"
 #include "base/scope.h"
+#include "host/evidence.h"
+#include "host/text.h"
 #include "state/state.h"
 
 static const struct xf_format *const formats[] = {
@@ -56,33 +57,117 @@ struct xf_error *xf_format_unknown(const char *path, const char *verb, const uin
 			    "begins with 'QEVM'");
 }
 
-/* The start of the file, as much as there is of it. A pipe may give it in pieces. */
-static struct xf_error *read_head(struct xf_input *input, uint8_t head[XF_FORMAT_HEAD],
-				  size_t *size)
+void xf_record_deinit(struct xf_record *record, const struct xf_format *format)
 {
-	size_t done = 0;
+	if (record->own && format->free_own)
+		format->free_own(record->own);
+	free(record->title);
+	free(record->machine);
+	free(record->vcpus);
+	xf_evidence_free(record->evidence);
+	*record = (struct xf_record){ 0 };
+}
 
-	while (done < XF_FORMAT_HEAD) {
-		ssize_t n = input->seekable ? pread(input->fd, head + done, XF_FORMAT_HEAD - done,
-						    (off_t)done)
-					    : read(input->fd, head + done, XF_FORMAT_HEAD - done);
+void xf_names_deinit(struct xf_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->names[i]);
+	free(names->names);
+	*names = (struct xf_names){ 0 };
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return xf_error_errno(input->path, "read");
-		if (n == 0)
-			break;
-		done += (size_t)n;
+/* ---- Paths ---- */
+
+static bool is_directory(const char *path)
+{
+	struct stat stat_;
+
+	return stat(path, &stat_) == 0 && S_ISDIR(stat_.st_mode);
+}
+
+/* What is at the path: a file, one of several states in a file, a directory's own state. */
+struct place {
+	char *path;
+	char *part; /* or NULL */
+};
+
+static void place_deinit(struct place *place)
+{
+	free(place->path);
+	free(place->part);
+}
+
+/* "disk.qcow2#before": the shortest path before a '#' that is there. */
+static const char *find_part(const char *path)
+{
+	for (const char *mark = strchr(path, '#'); mark; mark = strchr(mark + 1, '#')) {
+		XF_AUTO_FREE char *file = strndup(path, (size_t)(mark - path));
+
+		if (file && mark > path && mark[1] && access(file, F_OK) == 0)
+			return mark;
 	}
-	*size = done;
 	return NULL;
 }
 
-void xf_record_deinit(struct xf_record *record)
+static struct xf_error *place_of(const char *path, struct place *out)
 {
-	free(record->machine);
-	free(record->vcpus);
+	bool is_there = strcmp(path, "-") == 0 || access(path, F_OK) == 0;
+	const char *mark = is_there ? NULL : find_part(path);
+	XF_AUTO(place_deinit) struct place place = { 0 };
+
+	if (is_directory(path)) {
+		place.path = xf_text("%s/" XF_DIRECTORY_STATE, path);
+		if (place.path && access(place.path, F_OK) < 0)
+			return xf_error_new(XF_ERR_FORMAT, path,
+					    "is a directory without the " XF_DIRECTORY_STATE
+					    " of a Cloud Hypervisor snapshot");
+	} else if (mark) {
+		place.path = strndup(path, (size_t)(mark - path));
+		place.part = strdup(mark + 1);
+		if (!place.part)
+			return xf_error_memory();
+	} else {
+		place.path = strdup(path);
+	}
+	if (!place.path)
+		return xf_error_memory();
+	*out = place;
+	place = (struct place){ 0 };
+	return NULL;
+}
+
+/* ---- Opening ---- */
+
+static struct xf_error *find_format(const struct xf_input *input, const struct xf_format **out)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (formats[i]->recognise(input->head, input->head_size)) {
+			*out = formats[i];
+			return NULL;
+		}
+	}
+	return xf_format_unknown(input->path, "check -", input->head, input->head_size);
+}
+
+/* The file, open, its format known; of its content the head has been read. */
+static struct xf_error *open_file(const char *path, const struct xf_progress *progress,
+				  struct xf_state *state)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+
+	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_input_open(place.path, progress, &state->input));
+	state->input.part = xf_take(place.part);
+	state->name = state->input.part ? strdup(path) : strdup(state->input.path);
+	if (!state->name)
+		return xf_error_memory();
+	XF_TRY(xf_input_read_head(&state->input));
+	XF_TRY(find_format(&state->input, &state->format));
+	if (state->input.part && !state->format->list)
+		return xf_error_new(XF_ERR_USAGE, state->input.path,
+				    "holds one state, and none of the name '%s'",
+				    state->input.part);
+	return NULL;
 }
 
 static void scope_close_state(struct xf_state **state)
@@ -94,43 +179,112 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 			       struct xf_state **out)
 {
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
-	uint8_t head[XF_FORMAT_HEAD];
-	size_t head_size = 0;
 
 	if (!state)
 		return xf_error_memory();
 	state->input.fd = -1;
-	XF_TRY(xf_input_open(path, progress, &state->input));
-	XF_TRY(read_head(&state->input, head, &head_size));
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (!formats[i]->recognise(head, head_size))
-			continue;
-		state->format = formats[i];
-		XF_TRY(formats[i]->read(&state->input, head, head_size, &state->record));
-		state->input.progress = NULL; /* the caller's may not live as long */
-		*out = xf_take(state);
-		return NULL;
-	}
-	return xf_format_unknown(state->input.path, "check -", head, head_size);
+	XF_TRY(open_file(path, progress, state));
+	XF_TRY(state->format->read(&state->input, &state->record));
+	XF_TRY(xf_input_unchanged(&state->input));
+	state->input.progress = NULL; /* the caller's may not live as long */
+	*out = xf_take(state);
+	return NULL;
 }
 
 void xf_state_close(struct xf_state *state)
 {
 	if (!state)
 		return;
-	xf_record_deinit(&state->record);
+	xf_record_deinit(&state->record, state->format);
 	xf_input_close(&state->input);
+	free(state->name);
 	free(state);
+}
+
+/* ---- Several states in a file ---- */
+
+static void scope_free_states(struct xf_states **states)
+{
+	xf_states_free(*states);
+}
+
+/* Adds a path to the list, which has room. Takes it; NULL is out of memory. */
+static struct xf_error *add_path(struct xf_states *states, char *path)
+{
+	if (!path)
+		return xf_error_memory();
+	states->paths[states->count++] = path;
+	return NULL;
+}
+
+struct xf_error *xf_states_at(const char *path, struct xf_states **out)
+{
+	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
+	XF_AUTO(scope_free_states) struct xf_states *states = calloc(1, sizeof(*states));
+	XF_AUTO(xf_names_deinit) struct xf_names names = { 0 };
+
+	if (!state || !states)
+		return xf_error_memory();
+	state->input.fd = -1;
+	XF_TRY(open_file(path, NULL, state));
+
+	bool several = state->format->list && !state->input.part;
+
+	if (several)
+		XF_TRY(state->format->list(&state->input, &names));
+	states->paths = calloc(names.count + 1, sizeof(*states->paths));
+	if (!states->paths)
+		return xf_error_memory();
+	if (!several)
+		XF_TRY(add_path(states, strdup(path)));
+	for (size_t i = 0; i < names.count; i++)
+		XF_TRY(add_path(states, xf_text("%s#%s", path, names.names[i])));
+	*out = xf_take(states);
+	return NULL;
+}
+
+void xf_states_free(struct xf_states *states)
+{
+	if (!states)
+		return;
+	for (size_t i = 0; i < states->count; i++)
+		free(states->paths[i]);
+	free(states->paths);
+	free(states);
+}
+
+/* ---- What was read ---- */
+
+const struct xf_evidence *xf_state_evidence(const struct xf_state *state)
+{
+	return state->record.evidence;
+}
+
+struct xf_error *xf_state_began_on(struct xf_state *state, const struct xf_host *host)
+{
+	struct xf_evidence *evidence = NULL;
+
+	if (!state->record.evidence || !state->record.evidence->all_of_host)
+		return NULL;
+	XF_TRY(xf_evidence_began_on(state->record.evidence, host, &evidence));
+	xf_evidence_free(state->record.evidence);
+	state->record.evidence = evidence;
+	return NULL;
 }
 
 const char *xf_state_path(const struct xf_state *state)
 {
-	return state->input.path;
+	return state->name;
 }
 
 const char *xf_state_format(const struct xf_state *state)
 {
 	return state->format->name;
+}
+
+const char *xf_state_title(const struct xf_state *state)
+{
+	return state->record.title ? state->record.title : state->format->title;
 }
 
 const char *xf_state_machine(const struct xf_state *state)
@@ -146,6 +300,8 @@ enum xf_found_by xf_state_found_by(const struct xf_state *state)
 const char *xf_found_by_name(enum xf_found_by found_by)
 {
 	switch (found_by) {
+	case XF_FOUND_STRUCTURE:
+		return "structure";
 	case XF_FOUND_DESCRIPTION:
 		return "description";
 	case XF_FOUND_WALK:

@@ -6,6 +6,7 @@
 #include "state/format.h"
 
 struct xf_state {
+	char *name; /* for messages: the file's path, and "#part" behind it where there is one */
 	struct xf_input input;
 	const struct xf_format *format;
 	struct xf_record record;

@@ -13,11 +13,11 @@
 #include "state/input.h"
 
 struct xf_view {
-	const char *name;	/* for messages: "vm.qevm", "disk.qcow2#before" */
-	bool seekable;		/* may be read anywhere; else once, from start to end */
-	bool whole;		/* `end` is known to be the stream's own, and not a volume's */
-	uint64_t start;		/* address of the first byte */
-	uint64_t end;		/* behind the last; not seekable: not known, 0 */
+	const char *name;		    /* for messages: "vm.qevm", "disk.qcow2#before" */
+	bool seekable;			    /* may be read anywhere; else once, from start to end */
+	bool whole;			    /* `end` may be taken for the end of the stream */
+	uint64_t start;			    /* address of the first byte */
+	uint64_t end;			    /* behind the last; not seekable: not known, 0 */
 	const struct xf_progress *progress; /* or NULL */
 
 	/*
@@ -29,7 +29,18 @@ struct xf_view {
 	void *source; /* for `read` */
 };
 
-/* The input from `start` on, to its end. It must live as long as the view. */
+/*
+ * The input from `start` on, to its end. It must live as long as the view.
+ *
+ * Its end is not always the stream's. A raw volume goes on behind the stream with what was
+ * there before, and that can be the complete end of an older snapshot: of the same VM, with
+ * the same sections, names and ids. Nothing in a stream's end refers to its start, so only
+ * all that lies between can tell them apart. Therefore a block device, and a file whose
+ * size is a multiple of 4 KiB, as a copy of a volume has, are not `whole`.
+ *
+ * Any other file is. It can still be one written over a longer one without truncation; of
+ * that doubt a reader from the end may clear up what is cheap (state/qemu_end.h).
+ */
 struct xf_view xf_view_of_input(struct xf_input *input, uint64_t start);
 
 /* Reads exactly `size` bytes. A view that ends before is XF_ERR_DAMAGED. */
