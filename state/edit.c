@@ -54,7 +54,7 @@ struct xf_error *xf_edit_list_add(struct xf_edit_list *list, const struct xf_edi
 {
 	if (list->count == list->room) {
 		size_t room = list->room ? list->room * 2 : 16;
-		struct xf_edit *edits = reallocarray(list->edits, room, sizeof(*edits));
+		struct xf_edit *edits = realloc(list->edits, room * sizeof(*edits));
 
 		if (!edits)
 			return xf_error_memory();

@@ -118,7 +118,7 @@ static struct xf_error *place_of(const char *path, struct place *out)
 	if (is_directory(path)) {
 		place.path = xf_text("%s/" XF_DIRECTORY_STATE, path);
 		if (place.path && access(place.path, F_OK) < 0)
-			return xf_error_new(XF_ERR_FORMAT, path,
+			return xf_error_new(XF_ERR_IO, path,
 					    "is a directory without the " XF_DIRECTORY_STATE
 					    " of a Cloud Hypervisor snapshot");
 	} else if (mark) {

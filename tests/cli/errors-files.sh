@@ -15,7 +15,7 @@ for verb in check "fix --in-place" "fix -o copy"; do
 	fails 8 '^xferry: nowhere: open: No such file or directory$' "$@" "${guest[@]}" nowhere
 	fails 8 '^xferry: vm/x: open: Not a directory$' "$@" "${guest[@]}" vm/x
 	mkdir directory
-	fails 8 '^xferry: directory: is a directory$' "$@" "${guest[@]}" directory
+	fails 8 '^xferry: directory: is a directory without the state.json of a Cloud Hypervisor snapshot$' "$@" "${guest[@]}" directory
 	rmdir directory
 	fails 8 'is a character device' "$@" "${guest[@]}" /dev/zero
 	: >empty

@@ -207,7 +207,7 @@ static void no_memory_to_check(void **unused)
 
 	(void)unused;
 	assert_fine(xf_state_open(path, NULL, &state));
-	assert_int_equal(fail_each_allocation(check_without_memory, state), 4);
+	assert_int_equal(fail_each_allocation(check_without_memory, state), 6);
 	xf_state_close(state);
 	free(path);
 }
