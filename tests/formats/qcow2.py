@@ -11,11 +11,12 @@
     qcow2.py poke IMAGE PLACE VALUE...
         writes a number. PLACE is header:FIELD, snapshot:N:FIELD, l1:N:INDEX (N: a position, or
         "disk"), l2:N:ADDRESS, bitmap:N:ADDRESS (of a snapshot's state), refcount:OFFSET,
-        byte:OFFSET. VALUE is a number or, with @ before it, where such a PLACE is, or the place
+        byte:OFFSET, word:OFFSET, zero:N (the L2 entry of a cluster of zeros). VALUE is a number or, with @ before it, where such a PLACE is, or the place
         that @*PLACE has in it; numbers joined by + are added up, by ^ are exclusive or.
     qcow2.py cut IMAGE VALUE         truncates
     qcow2.py state IMAGE N OUT       the machine's state of a snapshot
     qcow2.py at IMAGE VALUE          prints a VALUE
+    qcow2.py shift STREAM N OUT      the stream with N more bytes before its RAM
 
 What is made passes `qemu-img check`; what is read is what QEMU reads.
 """
@@ -43,6 +44,16 @@ XSTATE_BV = 17 + 1553
 def up(number, unit):
     """The next multiple of unit."""
     return -(-number // unit) * unit
+
+
+def shift(path, count, out):
+    """Makes the machine's name longer, so that the vCPUs lie otherwise in their clusters."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    length, = struct.unpack_from('>I', data, 9)
+    name = data[13:13 + length] + b'x' * count
+    with open(out, 'wb') as file:
+        file.write(data[:9] + struct.pack('>I', len(name)) + name + data[13 + length:])
 
 
 class Image:
@@ -163,6 +174,14 @@ class Image:
         block = self.number((self.header('refcounts') + number // per_block * 8, 8))
         return block + (number % per_block << self.order) // 8, max(1, (1 << self.order) // 8)
 
+    def zero_cluster(self, owner):
+        """The address of a cluster of a state that has nothing but zeros."""
+        state = self.state(owner)
+        for address in range(0, len(state), self.cluster):
+            if not any(state[address:address + self.cluster]):
+                return address
+        raise SystemExit('qcow2.py: no cluster of zeros')
+
     # -- what the command line names -------------------------------------
 
     def place(self, text):
@@ -180,8 +199,10 @@ class Image:
             return offset + (8 if kind == 'bitmap' else 0), size
         if kind == 'refcount':
             return self.refcount_place(self.value(':'.join(rest)))
-        if kind == 'byte':
-            return self.value(':'.join(rest)), 1
+        if kind in ('byte', 'word'):
+            return self.value(':'.join(rest)), 8 if kind == 'word' else 1
+        if kind == 'zero':
+            return self.l2_place(rest[0], self.zero_cluster(rest[0]))
         raise SystemExit(f'qcow2.py: no place {text}')
 
     def term(self, text):
@@ -189,8 +210,6 @@ class Image:
             return self.number(self.place(text[2:])) & MASK
         if text.startswith('@'):
             return self.place(text[1:])[0]
-        if text == 'base0':
-            return self.base(0)
         return int(text, 0)
 
     def value(self, text):
@@ -383,9 +402,11 @@ def make(words):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ('make', 'poke', 'cut', 'state', 'at'):
+    if len(sys.argv) < 3 or sys.argv[1] not in ('make', 'poke', 'cut', 'state', 'at', 'shift'):
         sys.exit(__doc__)
     verb, path, *words = sys.argv[1:]
+    if verb == 'shift':
+        return shift(path, int(words[0]), words[1])
     if verb == 'make':
         return make([path, *words])
     image = Image.load(path)
