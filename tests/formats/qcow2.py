@@ -16,6 +16,8 @@
     qcow2.py cut IMAGE VALUE         truncates
     qcow2.py state IMAGE N OUT       the machine's state of a snapshot
     qcow2.py at IMAGE VALUE          prints a VALUE
+    qcow2.py unpad IMAGE N           moves the last cluster of a state to the file's end, and ends
+                                     the file with the state's last byte
     qcow2.py shift STREAM N OUT      the stream with N more bytes before its RAM
 
 What is made passes `qemu-img check`; what is read is what QEMU reads.
@@ -39,6 +41,7 @@ ENTRY = {'l1': (0, 8), 'l1_size': (8, 4), 'id_size': (12, 2), 'name_size': (14, 
 EXTENDED_L2 = 1 << 4
 CPU_SECTION = re.compile(rb'\x04....\x03cpu....\x00\x00\x00\x0c', re.DOTALL)
 XSTATE_BV = 17 + 1553
+VERBS = ('make', 'poke', 'cut', 'state', 'at', 'unpad', 'shift')
 
 
 def up(number, unit):
@@ -173,6 +176,14 @@ class Image:
         number = offset // self.cluster
         block = self.number((self.header('refcounts') + number // per_block * 8, 8))
         return block + (number % per_block << self.order) // 8, max(1, (1 << self.order) // 8)
+
+    def unpad(self, owner):
+        """Ends the file with the last byte of a state."""
+        state = self.state(owner)
+        at = len(state) - len(state) % self.cluster
+        self.data += bytes(-len(self.data) % self.cluster)
+        self.put(self.l2_place(owner, at), len(self.data) | COPIED)
+        self.data += state[at:]
 
     def zero_cluster(self, owner):
         """The address of a cluster of a state that has nothing but zeros."""
@@ -402,7 +413,7 @@ def make(words):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ('make', 'poke', 'cut', 'state', 'at', 'shift'):
+    if len(sys.argv) < 3 or sys.argv[1] not in VERBS:
         sys.exit(__doc__)
     verb, path, *words = sys.argv[1:]
     if verb == 'shift':
@@ -417,7 +428,9 @@ def main():
     if verb == 'at':
         print(image.value(words[0]))
         return None
-    if verb == 'cut':
+    if verb == 'unpad':
+        image.unpad(int(words[0]))
+    elif verb == 'cut':
         del image.data[image.value(words[0]):]
     else:
         # All are found before the first one is spoilt.
