@@ -10,6 +10,7 @@
 
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,
+	&xf_format_qcow2,
 };
 
 /* Kinds of files that people try, and what to tell them. */
@@ -20,7 +21,6 @@ static const struct {
 	const char *unpacker; /* or NULL: that does not help */
 } foreign[] = {
 #define MAGIC(bytes) bytes, sizeof(bytes) - 1
-	{ MAGIC("QFI\xfb"), "a qcow2 image: its internal snapshots are not read yet" },
 	{ MAGIC("LibvirtQemudSave"), "a libvirt save image: not read yet" },
 	{ MAGIC("LibvirtQemudPart"), "a libvirt save image that was never completed" },
 	{ MAGIC("\x1f\x8b"), "compressed by gzip", "zcat" },

@@ -146,6 +146,11 @@ names() {
 	find . -path ./.said -prune -o -print | sort
 }
 
+# Each of several states in a file has one of its own.
+undo_name() {
+	echo "$file$part.xfundo"
+}
+
 fix_in_place() {
 	cp "$file" original
 	names >"$said/names"
@@ -155,12 +160,12 @@ fix_in_place() {
 	hold_diff original "$file" "fix --in-place"
 	content copy "$said/old"
 	cmp "$said/old" "$said/new" || die "the two ways to repair differ"
-	[ -f "$file.xfundo" ] || die "no undo file"
+	[ -f "$(undo_name)" ] || die "no undo file"
 	run "$recheck_status" check "${args[@]}" "$argument"
 }
 
 undo_it() {
-	run 0 undo "$file.xfundo"
+	run 0 undo "$(undo_name)"
 	no_error
 	grep -q ' is as it was before the repair\.$' "$said/out" || die "undo does not say what it did"
 	[ "$(hash_of "$file")" = "$before" ] || die "undo did not restore the state"
