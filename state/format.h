@@ -74,6 +74,7 @@ void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
 
 extern const struct xf_format xf_format_qemu;
 extern const struct xf_format xf_format_qcow2;
+extern const struct xf_format xf_format_firecracker;
 
 /*
  * What a file is, as far as its first bytes tell, of which no format knows anything.

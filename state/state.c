@@ -11,6 +11,7 @@
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,
 	&xf_format_qcow2,
+	&xf_format_firecracker,
 };
 
 /* Kinds of files that people try, and what to tell them. */
