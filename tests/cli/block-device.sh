@@ -36,7 +36,8 @@ there_and_back() {
 python3 "$SOURCE/tests/formats/volume.py" volume 4194304 "$samples/leaky-pc-qemu64.qevm" \
 	--behind "$samples/leaky-q35-qemu64-smp2.qevm"
 printf '%s\n' 'name: web' '' '[before]' 'name: web' 'runningcpu: qemu64,+kvm_pv_eoi,enforce' \
-	'runningmachine: pc-i440fx-7.2+pve0' 'snaptime: 1700000000' >100.conf
+	'runningmachine: pc-i440fx-7.2+pve0' 'snaptime: 1700000000' \
+	'vmstate: local-lvm:vm-100-state-before' >100.conf
 on_device volume
 there_and_back walk "$device" --qm 100.conf:before
 
