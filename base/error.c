@@ -87,6 +87,17 @@ struct xf_error *xf_error_at(enum xf_error_code code, const char *file, uint64_t
 	return xf_take(err);
 }
 
+struct xf_error *xf_error_in(const char *file, struct xf_error *err)
+{
+	if (err == &out_of_memory)
+		return err;
+
+	struct xf_error *placed = xf_error_new(err->code, file, "%s", err->text);
+
+	xf_error_free(err);
+	return placed;
+}
+
 struct xf_error *xf_error_errno(const char *file, const char *doing)
 {
 	int error = errno;

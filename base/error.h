@@ -23,6 +23,10 @@ struct xf_error *xf_error_at(enum xf_error_code code, const char *file, uint64_t
 struct xf_error *xf_error_errno(const char *file, const char *doing)
 	__attribute__((returns_nonnull));
 
+/* The same error of a file that the caller knows: `err` has none. Takes `err`. */
+struct xf_error *xf_error_in(const char *file, struct xf_error *err)
+	__attribute__((returns_nonnull));
+
 /* XF_ERR_MEMORY; needs no memory itself. */
 struct xf_error *xf_error_memory(void) __attribute__((returns_nonnull));
 

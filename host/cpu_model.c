@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a -cpu argument of QEMU shows to the guest. QEMU makes leaf 0xD of the
+ * What a CPU of QEMU's shows to the guest. QEMU makes leaf 0xD of the
  * features (x86_cpu_enable_xsave_components): nothing without xsave, else each
  * component whose feature is on. Afterwards it only takes features away, those
  * that the accelerator does not have.
@@ -11,11 +11,10 @@
  * (as a property, or as an old model's own), which hides the leaf.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "base/scope.h"
+#include "host/cpu_model.h"
 #include "host/evidence.h"
-#include "host/models.h"
 #include "host/nearest.h"
 #include "host/text.h"
 
@@ -38,13 +37,6 @@ static const struct {
 	{ XF_SHOWS_ARCH_LBR, XF_LBR, false },
 };
 
-/* XF_SHOWS_ bits, by what the argument says of them. */
-struct flags {
-	unsigned int on, off; /* feature=on, feature=off: the last one counts */
-	unsigned int plus;    /* +feature */
-	unsigned int minus;   /* -feature */
-};
-
 /* Features that the guest was certainly shown, and those that it may have been. */
 struct features {
 	unsigned int certain, possible;
@@ -60,7 +52,7 @@ static int compare_feature(const void *name, const void *row)
 	return strcmp(name, ((const struct xf_cpu_feature *)row)->name);
 }
 
-static struct xf_error *find_model(const char *word, size_t len, const struct xf_cpu_model **out)
+struct xf_error *xf_cpu_model_find(const char *word, size_t len, const struct xf_cpu_model **out)
 {
 	char name[XF_WORD_MAX + 1] = "";
 
@@ -85,8 +77,7 @@ static struct xf_error *find_model(const char *word, size_t len, const struct xf
 			    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
 }
 
-static struct xf_error *find_feature(const char *word, size_t len,
-				     const struct xf_cpu_feature **out)
+const struct xf_cpu_feature *xf_cpu_feature_find(const char *word, size_t len)
 {
 	char name[XF_WORD_MAX + 1] = "";
 
@@ -95,11 +86,12 @@ static struct xf_error *find_feature(const char *word, size_t len,
 	for (char *p = name; *p; p++)
 		if (*p == '_')
 			*p = '-';
-	*out = bsearch(name, xf_cpu_features, xf_cpu_feature_count, sizeof(*xf_cpu_features),
+	return bsearch(name, xf_cpu_features, xf_cpu_feature_count, sizeof(*xf_cpu_features),
 		       compare_feature);
-	if (*out)
-		return NULL;
+}
 
+struct xf_error *xf_cpu_feature_unknown(const char *word, size_t len)
+{
 	struct xf_nearest nearest = xf_nearest(word, len);
 
 	for (size_t i = 0; i < xf_cpu_feature_count; i++)
@@ -108,73 +100,19 @@ static struct xf_error *find_feature(const char *word, size_t len,
 			    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
 }
 
-/* Every spelling that QEMU's bool properties take. */
-static bool read_bool(const char *text, size_t len, bool *out)
-{
-	static const struct {
-		const char *word;
-		bool value;
-	} words[] = {
-		{ "on", true },	  { "yes", true }, { "true", true },   { "y", true },
-		{ "off", false }, { "no", false }, { "false", false }, { "n", false },
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strlen(words[i].word) == len && memcmp(words[i].word, text, len) == 0) {
-			*out = words[i].value;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* "feature", "feature=on", "property=value". */
-static struct xf_error *take_property(const char *word, size_t len, struct flags *flags)
-{
-	const char *equals = memchr(word, '=', len);
-	size_t name_len = equals ? (size_t)(equals - word) : len;
-	const struct xf_cpu_feature *feature;
-	bool on = true;
-
-	XF_TRY(find_feature(word, name_len, &feature));
-	if (!feature->is_bool)
-		return NULL;
-	if (equals && !read_bool(equals + 1, len - name_len - 1, &on))
-		return xf_error_new(XF_ERR_USAGE, NULL,
-				    "CPU feature \"%s\" is on or off, not \"%.*s\"", feature->name,
-				    xf_shown_length(len - name_len - 1), equals + 1);
-	flags->on = (flags->on & ~feature->shows) | (on ? feature->shows : 0);
-	flags->off = (flags->off & ~feature->shows) | (on ? 0 : feature->shows);
-	return NULL;
-}
-
-static struct xf_error *take_word(const char *word, size_t len, struct flags *flags)
-{
-	if (*word != '+' && *word != '-')
-		return take_property(word, len, flags);
-
-	const struct xf_cpu_feature *feature;
-
-	XF_TRY(find_feature(word + 1, len - 1, &feature));
-	if (!feature->is_bool)
-		return xf_error_new(XF_ERR_USAGE, NULL, "\"%.*s\": %s is not on or off",
-				    xf_shown_length(len), word, feature->name);
-	*(*word == '+' ? &flags->plus : &flags->minus) |= feature->shows;
-	return NULL;
-}
-
 /*
  * In QEMU the order of the words does not matter across the three kinds: all
  * feature=… are set first, then every +feature, then every -feature
  * (x86_cpu_parse_featurestr, x86_cpu_expand_features).
  */
-static struct features apply(struct features features, const struct flags *flags)
+static struct features apply(struct features features, const struct xf_cpu_words *words)
 {
-	unsigned int on = (flags->on | flags->plus) & ~flags->minus;
-	unsigned int off = (flags->off & ~flags->plus) | flags->minus;
+	unsigned int on = (words->on | words->plus) & ~words->minus;
+	unsigned int off = (words->off & ~words->plus) | words->minus;
+	unsigned int maybe = words->maybe & ~on;
 
-	features.certain = (features.certain | on) & ~off;
-	features.possible = (features.possible | on) & ~off;
+	features.certain = ((features.certain | on) & ~off) & ~maybe;
+	features.possible = ((features.possible | on) & ~off) | maybe;
 	return features;
 }
 
@@ -228,7 +166,7 @@ static void print_tables(unsigned int tables, FILE *stream)
 	}
 }
 
-static char *describe(const char *cpu, const struct xf_cpu_model *model, bool all_of_host,
+static char *describe(const char *said, const struct xf_cpu_model *model, bool all_of_host,
 		      const struct xf_host *from)
 {
 	char *text = NULL;
@@ -237,33 +175,26 @@ static char *describe(const char *cpu, const struct xf_cpu_model *model, bool al
 
 	if (!stream)
 		return NULL;
-	fprintf(stream, "-cpu %s (", cpu);
-	if (!all_of_host) {
-		fprintf(stream, "models of ");
+	fprintf(stream, "%s", said);
+	if (all_of_host && from) {
+		fprintf(stream, " (started on %s)", from->name);
+	} else if (all_of_host) {
+		fprintf(stream, " (depends on the host where it was started)");
+	} else if (model->tables) {
+		fprintf(stream, " (models of ");
 		print_tables(model->tables, stream);
-	} else if (from) {
-		fprintf(stream, "started on %s", from->name);
-	} else {
-		fprintf(stream, "depends on the host where it was started");
+		fprintf(stream, ")");
 	}
-	fprintf(stream, ")");
 	return xf_text_end(stream, &text);
 }
 
-struct xf_error *xf_evidence_from_cpu(const char *cpu, const struct xf_host *from,
-				      struct xf_evidence **out)
+struct xf_error *xf_cpu_evidence(const struct xf_cpu_model *model, const struct xf_cpu_words *words,
+				 char *said, const struct xf_host *from, struct xf_evidence **out)
 {
-	const struct xf_cpu_model *model;
-	struct flags flags = { 0 };
-	size_t len = strcspn(cpu, ",");
+	XF_AUTO_FREE char *owned = said;
 
-	XF_TRY(find_model(cpu, len, &model));
-	for (const char *word = cpu + len; *word; word += len) {
-		word += strspn(word, ",");
-		len = strcspn(word, ",");
-		if (len)
-			XF_TRY(take_word(word, len, &flags));
-	}
+	if (!said)
+		return xf_error_memory();
 
 	/* The third of them, "base", is a model without features whatever the host has. */
 	bool all_of_host = model->of_host && strcmp(model->name, "base") != 0;
@@ -273,12 +204,12 @@ struct xf_error *xf_evidence_from_cpu(const char *cpu, const struct xf_host *fro
 	if (all_of_host)
 		features.certain |= XF_SHOWS_XSAVE;
 
-	struct xf_guest guest = guest_of(apply(features, &flags));
+	struct xf_guest guest = guest_of(apply(features, words));
 
 	/* No feature of -cpu governs these two, but a host may have them. */
 	if (model->of_host)
 		guest.known &= ~(XF_HDC | XF_HWP);
 	if (all_of_host && from)
 		guest = ask_host(guest, from);
-	return xf_evidence_new(guest, all_of_host, describe(cpu, model, all_of_host, from), out);
+	return xf_evidence_new(guest, all_of_host, describe(owned, model, all_of_host, from), out);
 }

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libvirt's XML, read by libxml2 as events, so that no document is kept in memory. Where a <cpu>
+ * stands decides whose it is:
+ *
+ *	/domain/cpu				a domain, virsh dumpxml; a save image's first part
+ *	/domstatus/domain/cpu			a running one: /run/libvirt/qemu/NAME.xml
+ *	/domainsnapshot/domain/cpu		/var/lib/libvirt/qemu/snapshot/VM/NAME.xml
+ *	/domainsnapshot/cookie/cpu		and there, what the guest really had
+ *	/cookie/cpu				a save image's second part, the same
+ *	/cpu					virsh cpu-baseline, or written by hand
+ *
+ * Any other is not what the guest saw: /domstatus/cpu is what was asked for before libvirt looked
+ * at the host, <inactiveDomain> what the guest would have at its next start.
+ *
+ * A document with a DOCTYPE is refused before its first declaration: libvirt writes none,
+ * and without one there are neither entities nor anything to fetch.
+ */
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "host/libvirt_xml.h"
+
+/* A domain with 1,000 disks has 600 KiB. */
+#define XML_MAX (4u << 20)
+
+/* Between two '<'. libxml2 compares all attributes of a tag with each other. */
+#define PIECE_MAX (32u << 10)
+
+#define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
+
+struct reader {
+	const char *name;
+	xmlParserCtxt *parser;
+	struct xf_error *err; /* from within an event */
+
+	char path[96]; /* "/domain/cpu"; deeper elements and others' are in `beyond` */
+	unsigned int beyond;
+	bool any_root;
+
+	struct xf_libvirt_cpu domain, cookie;
+	struct xf_libvirt_cpu *cpu; /* the one that is being read, or NULL */
+	size_t cpu_path;	    /* how much of `path` it is */
+
+	bool after_cpu_argument; /* <qemu:arg value='-cpu'/> was the last one */
+	bool after_global_argument;
+	struct xf_libvirt_xml xml;
+};
+
+/* One attribute, which is not followed by '\0'. */
+struct value {
+	const char *text; /* NULL: there is none */
+	size_t len;
+};
+
+/* Keeps an error and stops. */
+static void fail(struct reader *reader, struct xf_error *err)
+{
+	if (reader->err)
+		xf_error_free(err);
+	else
+		reader->err = err;
+	xmlStopParser(reader->parser);
+}
+
+#define fail_here(reader, code, format, ...)                                \
+	fail(reader, xf_error_new(code, (reader)->name, "line %d: " format, \
+				  xmlSAX2GetLineNumber((reader)->parser), ##__VA_ARGS__))
+
+static bool is(struct value value, const char *word)
+{
+	return value.text && strlen(word) == value.len && memcmp(value.text, word, value.len) == 0;
+}
+
+/* SAX2 gives five pointers an attribute: name, prefix, namespace, start and end of the value. */
+static struct value attribute(const xmlChar **attributes, int count, const char *name)
+{
+	for (int i = 0; i < count; i++) {
+		const xmlChar **a = attributes + (size_t)i * 5;
+
+		if (!a[2] && strcmp((const char *)a[0], name) == 0)
+			return (struct value){ (const char *)a[3], (size_t)(a[4] - a[3]) };
+	}
+	return (struct value){ 0 };
+}
+
+/* ---- Where we are ---- */
+
+static void enter(struct reader *reader, const char *name, bool libvirts)
+{
+	size_t used = strlen(reader->path);
+
+	if (reader->beyond || !libvirts || used + 1 + strlen(name) >= sizeof(reader->path)) {
+		reader->beyond++;
+		return;
+	}
+	reader->path[used] = '/';
+	strcpy(reader->path + used + 1, name);
+}
+
+static void leave(struct reader *reader)
+{
+	if (reader->beyond)
+		reader->beyond--;
+	else
+		*strrchr(reader->path, '/') = '\0';
+}
+
+static bool at(const struct reader *reader, const char *path)
+{
+	return !reader->beyond && strcmp(reader->path, path) == 0;
+}
+
+static bool at_any(const struct reader *reader, const char *const *paths)
+{
+	for (; *paths; paths++)
+		if (at(reader, *paths))
+			return true;
+	return false;
+}
+
+/* "/model" in the <cpu> that is being read. */
+static bool in_cpu(const struct reader *reader, const char *rest)
+{
+	return reader->cpu && !reader->beyond && strcmp(reader->path + reader->cpu_path, rest) == 0;
+}
+
+/* ---- The CPU ---- */
+
+static void begin_cpu(struct reader *reader, struct xf_libvirt_cpu *cpu, struct value mode,
+		      struct value match)
+{
+	static const char *const modes[] = { "custom", "host-model", "host-passthrough",
+					     "maximum" };
+	size_t i = 0;
+
+	/* Of several, libvirt takes the first. */
+	if (cpu->there)
+		return;
+	cpu->there = true;
+	reader->cpu = cpu;
+	reader->cpu_path = strlen(reader->path);
+	if (mode.text)
+		while (i < 4 && !is(mode, modes[i]))
+			i++;
+	if (i == 4) {
+		fail_here(reader, XF_ERR_DAMAGED,
+			  "unknown mode \"%.*s\", expected custom, host-model, "
+			  "host-passthrough or maximum",
+			  xf_shown_length(mode.len), mode.text);
+		return;
+	}
+	cpu->mode = (enum xf_libvirt_mode)i;
+	cpu->minimum = is(match, "minimum");
+	if (match.text && !cpu->minimum && !is(match, "exact") && !is(match, "strict"))
+		fail_here(reader, XF_ERR_DAMAGED,
+			  "unknown match \"%.*s\", expected minimum, exact or strict",
+			  xf_shown_length(match.len), match.text);
+}
+
+/*
+ * Names that libvirt has and never passes to QEMU, as QEMU knows no such feature or the guest
+ * itself turns it on.
+ */
+static bool libvirts_own(struct value name)
+{
+	static const char *const names[] = { "cmt",   "cvt16",	 "mbm_local", "mbm_total",
+					     "ospke", "osxsave", "pconfig" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is(name, names[i]))
+			return true;
+	return false;
+}
+
+/* What may have been on, and of which nothing more is known. */
+static void take_strange(struct reader *reader, struct value name)
+{
+	struct xf_libvirt_cpu *cpu = reader->cpu;
+
+	if (libvirts_own(name))
+		return;
+	memset(cpu->strange, 0, sizeof(cpu->strange));
+	memcpy(cpu->strange, name.text, (size_t)xf_shown_length(name.len));
+}
+
+static void take_feature(struct reader *reader, struct value name, struct value policy)
+{
+	struct xf_cpu_words *words = &reader->cpu->words;
+
+	if (!name.text || !name.len) {
+		fail_here(reader, XF_ERR_DAMAGED, "a feature without a name");
+		return;
+	}
+
+	const struct xf_cpu_feature *feature = xf_cpu_feature_find(name.text, name.len);
+	unsigned int shows = feature ? feature->shows : 0;
+	bool off = is(policy, "disable") || is(policy, "forbid");
+
+	if (!policy.text || is(policy, "require") || is(policy, "force"))
+		words->on |= shows;
+	else if (is(policy, "optional"))
+		words->maybe |= shows;
+	else if (off)
+		words->off |= shows;
+	else
+		fail_here(reader, XF_ERR_DAMAGED,
+			  "unknown policy \"%.*s\", expected force, require, optional, disable or "
+			  "forbid",
+			  xf_shown_length(policy.len), policy.text);
+	if (!feature && !off)
+		take_strange(reader, name);
+}
+
+static void take_model_text(struct reader *reader, const char *text, size_t len)
+{
+	struct xf_libvirt_cpu *cpu = reader->cpu;
+	size_t used = strlen(cpu->model);
+
+	for (size_t i = 0; i < len; i++) {
+		if (strchr(" \t\r\n", text[i]))
+			continue;
+		if (used + 1 >= sizeof(cpu->model)) {
+			fail_here(reader, XF_ERR_DAMAGED,
+				  "a CPU model's name of more than %d bytes", XF_WORD_MAX);
+			return;
+		}
+		cpu->model[used++] = text[i];
+	}
+}
+
+/* ---- The domain ---- */
+
+static void begin_domain(struct reader *reader, struct value type)
+{
+	reader->xml.domain = true;
+	if (type.text && !is(type, "kvm") && !is(type, "qemu"))
+		fail_here(reader, XF_ERR_USAGE, "a domain of type \"%.*s\", expected kvm or qemu",
+			  xf_shown_length(type.len), type.text);
+}
+
+static void take_arch(struct reader *reader, struct value arch)
+{
+	reader->xml.i686 = is(arch, "i686");
+	if (arch.text && !reader->xml.i686 && !is(arch, "x86_64"))
+		fail_here(reader, XF_ERR_USAGE, "a machine of %.*s, expected x86_64",
+			  xf_shown_length(arch.len), arch.text);
+}
+
+/* What QEMU is given behind all that libvirt makes: the last -cpu counts. */
+static void take_argument(struct reader *reader, struct value value)
+{
+	bool cpu = reader->after_cpu_argument;
+	bool global = reader->after_global_argument;
+
+	if (global && value.text && memmem(value.text, value.len, "cpu", 3))
+		fail_here(reader, XF_ERR_USAGE,
+			  "-global changes the CPU; say with --cpu or --exposed what the guest was "
+			  "shown");
+	reader->after_cpu_argument = is(value, "-cpu") || is(value, "--cpu");
+	reader->after_global_argument = is(value, "-global") || is(value, "--global");
+	if (!cpu || !value.text)
+		return;
+
+	char *copy = strndup(value.text, value.len);
+
+	if (!copy)
+		fail(reader, xf_error_memory());
+	free(reader->xml.command_cpu);
+	reader->xml.command_cpu = copy;
+}
+
+/* ---- libxml2's events ---- */
+
+static const char *const domains[] = { "/domain", "/domstatus/domain", "/domainsnapshot/domain",
+				       NULL };
+static const char *const cpus[] = { "/domain/cpu", "/domstatus/domain/cpu",
+				    "/domainsnapshot/domain/cpu", "/cpu", NULL };
+static const char *const cookies[] = { "/cookie/cpu", "/domainsnapshot/cookie/cpu", NULL };
+static const char *const types[] = { "/domain/os/type", "/domstatus/domain/os/type",
+				     "/domainsnapshot/domain/os/type", NULL };
+static const char *const roots[] = { "/domain", "/domstatus", "/domainsnapshot",
+				     "/cookie", "/cpu",	      NULL };
+
+static void on_start(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
+		     int namespace_count, const xmlChar **namespaces, int count, int defaulted,
+		     const xmlChar **attributes)
+{
+	struct reader *reader = data;
+	const char *name = (const char *)local;
+
+	(void)prefix, (void)namespace_count, (void)namespaces, (void)defaulted;
+	enter(reader, name, !uri);
+	if (!reader->any_root && !at_any(reader, roots))
+		fail_here(reader, XF_ERR_DAMAGED,
+			  "expected libvirt's <domain> or <cpu>, found <%.*s>",
+			  xf_shown_length(strlen(name)), name);
+	reader->any_root = true;
+	if (uri && strcmp((const char *)uri, QEMU_NAMESPACE) == 0 && strcmp(name, "arg") == 0)
+		take_argument(reader, attribute(attributes, count, "value"));
+	else if (at_any(reader, domains))
+		begin_domain(reader, attribute(attributes, count, "type"));
+	else if (at_any(reader, types))
+		take_arch(reader, attribute(attributes, count, "arch"));
+	else if (at_any(reader, cpus))
+		begin_cpu(reader, &reader->domain, attribute(attributes, count, "mode"),
+			  attribute(attributes, count, "match"));
+	else if (at_any(reader, cookies))
+		begin_cpu(reader, &reader->cookie, attribute(attributes, count, "mode"),
+			  attribute(attributes, count, "match"));
+	else if (in_cpu(reader, "/feature"))
+		take_feature(reader, attribute(attributes, count, "name"),
+			     attribute(attributes, count, "policy"));
+	else if (in_cpu(reader, "/arch"))
+		fail_here(reader, XF_ERR_USAGE,
+			  "a host's <cpu>, which has an <arch>; expected a guest's");
+}
+
+static void on_end(void *data, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
+{
+	struct reader *reader = data;
+
+	(void)local, (void)prefix, (void)uri;
+	if (in_cpu(reader, ""))
+		reader->cpu = NULL;
+	leave(reader);
+}
+
+static void on_text(void *data, const xmlChar *text, int len)
+{
+	struct reader *reader = data;
+
+	if (in_cpu(reader, "/model"))
+		take_model_text(reader, (const char *)text, (size_t)len);
+}
+
+static void on_doctype(void *data, const xmlChar *name, const xmlChar *external,
+		       const xmlChar *system)
+{
+	struct reader *reader = data;
+
+	(void)name, (void)external, (void)system;
+	fail_here(reader, XF_ERR_DAMAGED, "a DOCTYPE, which libvirt never writes");
+}
+
+/* ---- The document ---- */
+
+/* libxml2's own word on what is wrong; it ends with a newline. */
+static struct xf_error *malformed(const struct reader *reader)
+{
+	const xmlError *error = xmlCtxtGetLastError(reader->parser);
+
+	if (error && error->code == XML_ERR_NO_MEMORY)
+		return xf_error_memory();
+	if (!error || !error->message)
+		return xf_error_new(XF_ERR_DAMAGED, reader->name, "this is no XML");
+	return xf_error_new(XF_ERR_DAMAGED, reader->name, "line %d: no well-formed XML: %.*s",
+			    error->line, (int)strcspn(error->message, "\n"), error->message);
+}
+
+/* What would take libxml2 long, or is in another encoding and so escapes this very look. */
+static struct xf_error *look_over(const char *name, const char *text, size_t size)
+{
+	const char *zero = memchr(text, '\0', size);
+
+	if (size > XML_MAX)
+		return xf_error_new(XF_ERR_DAMAGED, name, "XML of more than %u MiB", XML_MAX >> 20);
+	if (zero)
+		return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(zero - text),
+				   "expected XML in UTF-8");
+	for (const char *p = text, *end = text + size; p < end;) {
+		const char *next = memchr(p, '<', (size_t)(end - p));
+		size_t piece = (size_t)((next ? next : end) - p);
+
+		if (piece > PIECE_MAX)
+			return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(p - text),
+					   "%u KiB of XML without a '<'", PIECE_MAX >> 10);
+		p = next ? next + 1 : end;
+	}
+	return NULL;
+}
+
+static struct xf_error *parse(struct reader *reader)
+{
+	xmlParserCtxt *parser = reader->parser;
+
+	*parser->sax = (xmlSAXHandler){
+		.initialized = XML_SAX2_MAGIC,
+		.internalSubset = on_doctype,
+		.startElementNs = on_start,
+		.endElementNs = on_end,
+		.characters = on_text,
+		.cdataBlock = on_text,
+	};
+	parser->userData = reader;
+	xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+					  XML_PARSE_IGNORE_ENC);
+	xmlParseDocument(parser);
+	if (reader->err)
+		return xf_take(reader->err);
+	return parser->wellFormed ? NULL : malformed(reader);
+}
+
+struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t size,
+				     struct xf_libvirt_xml *out)
+{
+	struct reader reader = { .name = name };
+
+	XF_TRY(look_over(name, text, size));
+	reader.parser = xmlCreateMemoryParserCtxt(text, (int)size);
+	if (!reader.parser)
+		return size ? xf_error_memory()
+			    : xf_error_new(XF_ERR_DAMAGED, name, "expected XML, found nothing");
+
+	struct xf_error *err = parse(&reader);
+
+	xmlFreeParserCtxt(reader.parser);
+	if (err) {
+		xf_libvirt_xml_free_own(&reader.xml);
+		return err;
+	}
+	reader.xml.cpu = reader.cookie.there ? reader.cookie : reader.domain;
+	*out = reader.xml;
+	return NULL;
+}
+
+void xf_libvirt_xml_free_own(struct xf_libvirt_xml *xml)
+{
+	free(xml->command_cpu);
+	xml->command_cpu = NULL;
+}
