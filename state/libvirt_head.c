@@ -18,12 +18,8 @@ static const struct {
 	const char *name;
 	const struct xf_packing *packing;
 } packed[] = {
-	{ "raw", NULL },
-	{ "gzip", &xf_packing_gzip },
-	{ "bzip2", &xf_packing_bzip2 },
-	{ "xz", &xf_packing_xz },
-	{ "lzop", &xf_packing_lzop },
-	{ "zstd", &xf_packing_zstd },
+	{ "raw", NULL },	  { "gzip", &xf_packing_gzip }, { "bzip2", &xf_packing_bzip2 },
+	{ "xz", &xf_packing_xz }, { "lzop", &xf_packing_lzop }, { "zstd", &xf_packing_zstd },
 	{ "sparse", NULL }, /* mapped RAM, in the file's own offsets */
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <archive.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,8 +58,7 @@ static bool is_installed(const char *program)
 	for (const char *at = path ? path : "/usr/bin:/bin"; at; at = strchr(at, ':')) {
 		at += *at == ':';
 
-		XF_AUTO_FREE char *file =
-			xf_text("%.*s/%s", (int)strcspn(at, ":"), at, program);
+		XF_AUTO_FREE char *file = xf_text("%.*s/%s", (int)strcspn(at, ":"), at, program);
 
 		if (file && access(file, X_OK) == 0)
 			return true;
@@ -66,15 +66,13 @@ static bool is_installed(const char *program)
 	return false;
 }
 
-struct xf_error *xf_packing_error(const struct xf_packing *packing, struct archive *archive,
+struct xf_error *xf_packing_error(const struct xf_packing *packing, int number, const char *text,
 				  const char *file, uint64_t offset, const char *done)
 {
-	const char *text = archive_error_string(archive);
-
-	if (archive_errno(archive) == ENOMEM)
+	if (number == ENOMEM)
 		return xf_error_memory();
 	if (packing->unpack && !is_installed(packing->name))
-		return xf_error_new(XF_ERR_IO, file, "the program %s, which this needs, is not here",
+		return xf_error_new(XF_ERR_IO, file, "needs the program %s, which is not installed",
 				    packing->name);
 	return xf_error_at(XF_ERR_DAMAGED, file, offset, "its %s data cannot be %s: %s",
 			   packing->name, done, text ? text : "it ends too soon");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <archive.h>
 #include <archive_entry.h>
 #include <string.h>
 #include <zlib.h>
@@ -67,8 +68,8 @@ static struct xf_error *read_piece(struct xf_unpack *unpack, size_t *size)
 	size_t least = first ? packing->magic_size : 1, got = 1;
 
 	for (*size = 0; *size < least && got; *size += got)
-		XF_TRY(unpack->from->read(unpack->from, unpack->at + *size,
-					  unpack->piece + *size, PIECE - *size, &got));
+		XF_TRY(unpack->from->read(unpack->from, unpack->at + *size, unpack->piece + *size,
+					  PIECE - *size, &got));
 	if (first && !xf_packing_fits(packing, unpack->piece, *size))
 		return xf_error_at(XF_ERR_DAMAGED, unpack->from->name, unpack->at,
 				   "%s data is expected here, as the header says", packing->name);
@@ -98,8 +99,9 @@ static struct xf_error *cannot(struct xf_unpack *unpack)
 {
 	if (unpack->err)
 		return xf_take(unpack->err);
-	return xf_packing_error(unpack->packing, unpack->archive, unpack->from->name, unpack->at,
-				"unpacked");
+	return xf_packing_error(unpack->packing, archive_errno(unpack->archive),
+				archive_error_string(unpack->archive), unpack->from->name,
+				unpack->at, "unpacked");
 }
 
 /* libarchive holds the others' checksums against the data, but not gzip's. */
@@ -124,8 +126,8 @@ static struct xf_error *next_block(struct xf_unpack *unpack)
 	while (!unpack->left && !unpack->ended) {
 		const void *block = NULL;
 		la_int64_t offset;
-		int status = archive_read_data_block(unpack->archive, &block, &unpack->left,
-						     &offset);
+		int status =
+			archive_read_data_block(unpack->archive, &block, &unpack->left, &offset);
 
 		if (status == ARCHIVE_EOF) {
 			unpack->left = 0;
@@ -211,8 +213,8 @@ static struct xf_error *start_archive(struct xf_unpack *unpack)
 }
 
 struct xf_error *xf_unpack_open(const struct xf_packing *packing, struct xf_view *from,
-				uint64_t start, uint64_t total,
-				const struct xf_progress *progress, struct xf_unpack **out)
+				uint64_t start, uint64_t total, const struct xf_progress *progress,
+				struct xf_unpack **out)
 {
 	XF_AUTO(scope_close) struct xf_unpack *unpack = calloc(1, sizeof(*unpack));
 

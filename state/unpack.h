@@ -17,8 +17,8 @@ struct xf_unpack;
  * bytes.
  */
 struct xf_error *xf_unpack_open(const struct xf_packing *packing, struct xf_view *from,
-				uint64_t start, uint64_t total,
-				const struct xf_progress *progress, struct xf_unpack **out);
+				uint64_t start, uint64_t total, const struct xf_progress *progress,
+				struct xf_unpack **out);
 void xf_unpack_close(struct xf_unpack *unpack);
 
 /* The unpacked bytes, addresses from 0. Lives as long as `unpack`. */
