@@ -140,19 +140,6 @@ static struct xf_guest guest_of(struct features features)
 	return (struct xf_guest){ certain, XF_DEFINED & (certain | ~possible) };
 }
 
-/*
- * Of what depends on the host, the host tells. A preset's CPU is assumed: what it
- * has counts as shown, but what it lacks the real one may have had.
- */
-static struct xf_guest ask_host(struct xf_guest guest, const struct xf_host *from)
-{
-	uint64_t open = XF_USER & ~guest.known;
-
-	guest.shown |= open & from->kvm.host;
-	guest.known |= from->cpu_assumed ? open & from->kvm.host : open;
-	return guest;
-}
-
 /* "QEMU 7.2, 10.0": the tables that have a model. */
 static void print_tables(unsigned int tables, FILE *stream)
 {
@@ -166,8 +153,7 @@ static void print_tables(unsigned int tables, FILE *stream)
 	}
 }
 
-static char *describe(const char *said, const struct xf_cpu_model *model, bool all_of_host,
-		      const struct xf_host *from)
+static char *describe(const char *said, const struct xf_cpu_model *model, bool all_of_host)
 {
 	char *text = NULL;
 	size_t size;
@@ -176,10 +162,8 @@ static char *describe(const char *said, const struct xf_cpu_model *model, bool a
 	if (!stream)
 		return NULL;
 	fprintf(stream, "%s", said);
-	if (all_of_host && from) {
-		fprintf(stream, " (started on %s)", from->name);
-	} else if (all_of_host) {
-		fprintf(stream, " (depends on the host where it was started)");
+	if (all_of_host) {
+		fprintf(stream, " (" XF_DEPENDS_ON_HOST ")");
 	} else if (model->tables) {
 		fprintf(stream, " (models of ");
 		print_tables(model->tables, stream);
@@ -189,7 +173,7 @@ static char *describe(const char *said, const struct xf_cpu_model *model, bool a
 }
 
 struct xf_error *xf_cpu_evidence(const struct xf_cpu_model *model, const struct xf_cpu_words *words,
-				 char *said, const struct xf_host *from, struct xf_evidence **out)
+				 char *said, struct xf_evidence **out)
 {
 	XF_AUTO_FREE char *owned = said;
 
@@ -209,7 +193,5 @@ struct xf_error *xf_cpu_evidence(const struct xf_cpu_model *model, const struct 
 	/* No feature of -cpu governs these two, but a host may have them. */
 	if (model->of_host)
 		guest.known &= ~(XF_HDC | XF_HWP);
-	if (all_of_host && from)
-		guest = ask_host(guest, from);
-	return xf_evidence_new(guest, all_of_host, describe(owned, model, all_of_host, from), out);
+	return xf_evidence_new(guest, all_of_host, describe(owned, model, all_of_host), out);
 }

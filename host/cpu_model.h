@@ -34,9 +34,9 @@ struct xf_error *xf_cpu_text_parse(const char *cpu, const struct xf_cpu_model **
 /*
  * The evidence of a model and what is said besides. `said` is what tells it, "-cpu qemu64,+avx":
  * the source, behind which it is noted which QEMUs' model it is. Takes `said`, which
- * malloc gave, and frees it; NULL is out of memory. `from` as for xf_evidence_from_cpu.
+ * malloc gave, and frees it; NULL is out of memory.
  */
 struct xf_error *xf_cpu_evidence(const struct xf_cpu_model *model, const struct xf_cpu_words *words,
-				 char *said, const struct xf_host *from, struct xf_evidence **out);
+				 char *said, struct xf_evidence **out);
 
 #endif

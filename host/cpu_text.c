@@ -4,6 +4,7 @@
 
 #include "base/scope.h"
 #include "host/cpu_model.h"
+#include "host/evidence.h"
 #include "host/nearest.h"
 #include "host/text.h"
 
@@ -87,6 +88,9 @@ struct xf_error *xf_evidence_from_cpu(const char *cpu, const struct xf_host *fro
 	const struct xf_cpu_model *model;
 	struct xf_cpu_words words;
 
+	struct xf_evidence *evidence = NULL;
+
 	XF_TRY(xf_cpu_text_parse(cpu, &model, &words));
-	return xf_cpu_evidence(model, &words, xf_text("-cpu %s", cpu), from, out);
+	XF_TRY(xf_cpu_evidence(model, &words, xf_text("-cpu %s", cpu), &evidence));
+	return xf_evidence_begun(evidence, from, out);
 }

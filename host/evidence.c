@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "base/scope.h"
 #include "host/evidence.h"
 #include "host/text.h"
@@ -52,6 +54,17 @@ struct xf_error *xf_evidence_join(const struct xf_evidence *a, const struct xf_e
 	return NULL;
 }
 
+/* "-cpu host (started on old)", or behind what said nothing of a host ", started on old". */
+static char *source_on(const char *source, const char *host)
+{
+	static const char open[] = XF_DEPENDS_ON_HOST;
+	const char *at = strstr(source, open);
+
+	if (!at)
+		return xf_text("%s, started on %s", source, host);
+	return xf_text("%.*sstarted on %s%s", (int)(at - source), source, host, at + strlen(open));
+}
+
 /*
  * A preset's CPU is assumed: what it has counts as shown, but what it lacks the real one may
  * have had.
@@ -59,15 +72,30 @@ struct xf_error *xf_evidence_join(const struct xf_evidence *a, const struct xf_e
 struct xf_error *xf_evidence_began_on(const struct xf_evidence *evidence,
 				      const struct xf_host *host, struct xf_evidence **out)
 {
+	bool depends = evidence->all_of_host;
 	struct xf_guest guest = evidence->guest;
-	uint64_t open = evidence->all_of_host ? XF_USER & ~guest.known : 0;
+	uint64_t open = depends ? XF_USER & ~guest.known : 0;
+	char *source = depends ? source_on(evidence->source, host->name) : strdup(evidence->source);
 
 	guest.shown |= open & host->kvm.host;
 	guest.known |= host->cpu_assumed ? open & host->kvm.host : open;
-	XF_TRY(xf_evidence_new(guest, evidence->all_of_host,
-			       xf_text("%s, started on %s", evidence->source, host->name), out));
+	XF_TRY(xf_evidence_new(guest, depends, source, out));
 	(*out)->seen_inside = evidence->seen_inside;
 	return NULL;
+}
+
+struct xf_error *xf_evidence_begun(struct xf_evidence *evidence, const struct xf_host *from,
+				   struct xf_evidence **out)
+{
+	if (!from) {
+		*out = evidence;
+		return NULL;
+	}
+
+	struct xf_error *err = xf_evidence_began_on(evidence, from, out);
+
+	xf_evidence_free(evidence);
+	return err;
 }
 
 void xf_evidence_free(struct xf_evidence *evidence)

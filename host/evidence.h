@@ -26,6 +26,14 @@ struct xf_error *xf_evidence_join(const struct xf_evidence *a, const struct xf_e
 struct xf_error *xf_evidence_began_on(const struct xf_evidence *evidence,
 				      const struct xf_host *host, struct xf_evidence **out);
 
+/* What a source says of evidence that depends on the host, and began_on puts right. */
+#define XF_DEPENDS_ON_HOST "depends on the host where it was started"
+
+/* The same, where a host is given: takes `evidence`, which is given back as it is for `from` NULL.
+ */
+struct xf_error *xf_evidence_begun(struct xf_evidence *evidence, const struct xf_host *from,
+				   struct xf_evidence **out);
+
 /*
  * The <cpu> of libvirt's XML: of a domain, of a save image's cookie, or by itself. `name` says in
  * messages and in the source where the text comes from. `*out` is NULL where there is no <cpu>,

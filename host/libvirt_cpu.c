@@ -108,7 +108,7 @@ static struct xf_cpu_model at_least(const struct xf_cpu_model *model)
 
 /* `strict`: an unknown model is an error. */
 static struct xf_error *of_cpu(const char *name, const struct xf_libvirt_xml *xml, bool strict,
-			       const struct xf_host *from, struct xf_evidence **out)
+			       struct xf_evidence **out)
 {
 	const char *word = model_name(xml);
 	const struct xf_cpu_model *model = own_model(word);
@@ -129,12 +129,12 @@ static struct xf_error *of_cpu(const char *name, const struct xf_libvirt_xml *xm
 
 	if (xml->cpu.mode == XF_LIBVIRT_CUSTOM && xml->cpu.minimum)
 		model = &more;
-	return xf_cpu_evidence(model, &words, said, from, out);
+	return xf_cpu_evidence(model, &words, said, out);
 }
 
 /* A -cpu that the domain gives QEMU by itself. */
 static struct xf_error *of_command(const char *name, const char *cpu, bool strict,
-				   const struct xf_host *from, struct xf_evidence **out)
+				   struct xf_evidence **out)
 {
 	const struct xf_cpu_model *model = &any_model;
 	struct xf_cpu_words words = { 0 };
@@ -145,7 +145,7 @@ static struct xf_error *of_command(const char *name, const char *cpu, bool stric
 	if (err)
 		model = &any_model;
 	xf_error_free(err);
-	return xf_cpu_evidence(model, &words, xf_text("%s: -cpu %s", name, cpu), from, out);
+	return xf_cpu_evidence(model, &words, xf_text("%s: -cpu %s", name, cpu), out);
 }
 
 struct xf_error *xf_evidence_of_xml(const char *name, const char *text, size_t size,
@@ -156,9 +156,9 @@ struct xf_error *xf_evidence_of_xml(const char *name, const char *text, size_t s
 	struct xf_error *err = xf_libvirt_xml_read(name, text, size, &xml);
 
 	if (!err && xml.command_cpu)
-		err = of_command(name, xml.command_cpu, false, NULL, &evidence);
+		err = of_command(name, xml.command_cpu, false, &evidence);
 	else if (!err && xml.cpu.there)
-		err = of_cpu(name, &xml, false, NULL, &evidence);
+		err = of_cpu(name, &xml, false, &evidence);
 	xf_libvirt_xml_free_own(&xml);
 	if (err)
 		return err;
@@ -171,17 +171,18 @@ struct xf_error *xf_evidence_from_xml(const char *path, const struct xf_host *fr
 {
 	XF_AUTO_FREE char *text = NULL;
 	struct xf_libvirt_xml xml = { 0 };
+	struct xf_evidence *evidence = NULL;
 	struct xf_error *err;
 	size_t size;
 
 	XF_TRY(xf_read_text(path, FILE_MAX, &text, &size));
 	err = xf_libvirt_xml_read(path, text, size, &xml);
 	if (!err && xml.command_cpu)
-		err = of_command(path, xml.command_cpu, true, from, out);
+		err = of_command(path, xml.command_cpu, true, &evidence);
 	else if (!err && (xml.cpu.there || xml.domain))
-		err = of_cpu(path, &xml, true, from, out);
+		err = of_cpu(path, &xml, true, &evidence);
 	else if (!err)
 		err = xf_error_new(XF_ERR_DAMAGED, path, "there is no guest's <cpu> in it");
 	xf_libvirt_xml_free_own(&xml);
-	return err;
+	return err ? err : xf_evidence_begun(evidence, from, out);
 }
