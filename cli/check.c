@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "cli/cli.h"
 
 static unsigned int check_one(const char *path, const struct request *request, bool json);
 
-/* Each of several states in a file. */
-static unsigned int check_parts(const char *path, const struct request *request, bool json)
+/* Each of several states in a file. `why` is what it is not one for. */
+static unsigned int check_parts(const char *path, const struct request *request, bool json,
+				struct xf_error *why)
 {
 	struct xf_states *states = NULL;
 	struct xf_error *err = xf_states_at(path, &states);
 	unsigned int status = STATUS_OK;
 
-	if (err)
+	if (!err && states->count == 1 && strcmp(states->paths[0], path) == 0)
+		err = why;
+	else
+		xf_error_free(why);
+	if (err) {
+		xf_states_free(states);
 		return not_judged(path, json, err);
+	}
 	for (size_t i = 0; i < states->count; i++)
 		status |= check_one(states->paths[i], request, json);
 	xf_states_free(states);
@@ -26,9 +35,7 @@ static unsigned int check_one(const char *path, const struct request *request, b
 	unsigned int status = STATUS_OK;
 
 	if (err && err->code == XF_ERR_USAGE) {
-		/* Not one state, but several. */
-		xf_error_free(err);
-		status = check_parts(path, request, json);
+		status = check_parts(path, request, json, err);
 	} else if (err) {
 		status = not_judged(path, json, err);
 	} else {

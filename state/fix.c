@@ -106,7 +106,7 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 			XF_ERR_USAGE, input->path,
 			"is a block device: name an undo file on a disk, as what is put "
 			"beside it in /dev is gone after a reboot");
-	if (!undo_path && asprintf(&beside, "%s.xfundo", input->path) < 0) {
+	if (!undo_path && asprintf(&beside, "%s.xfundo", state->name) < 0) {
 		beside = NULL;
 		return xf_error_memory();
 	}

@@ -73,7 +73,9 @@ struct xf_format {
 /* `format` is the one that has read the record. */
 void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
 
-extern const struct xf_format xf_format_qemu, xf_format_libvirt;
+extern const struct xf_format xf_format_qemu;
+extern const struct xf_format xf_format_libvirt;
+extern const struct xf_format xf_format_qcow2;
 
 /*
  * What a file is, as far as its first bytes tell, of which no format knows anything.

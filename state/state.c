@@ -11,6 +11,7 @@
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,
 	&xf_format_libvirt,
+	&xf_format_qcow2,
 };
 
 /* Kinds of files that people try, and what to tell them. */
@@ -21,8 +22,6 @@ static const struct {
 	const char *unpacker; /* or NULL: that does not help */
 } foreign[] = {
 #define MAGIC(bytes) bytes, sizeof(bytes) - 1
-	{ MAGIC("QFI\xfb"), "a qcow2 image: its internal snapshots are not read yet" },
-	{ MAGIC("LibvirtQemudPart"), "a libvirt save image that was never completed" },
 	{ MAGIC("\x1f\x8b"), "compressed by gzip", "zcat" },
 	{ MAGIC("\x28\xb5\x2f\xfd"), "compressed by zstd", "zstdcat" },
 	{ MAGIC("\xfd"

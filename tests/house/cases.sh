@@ -25,7 +25,15 @@ for route in tests/cli/routes/*/; do
 	done
 	count=$((count + 1))
 done
-for directory in tests/cli tests/examples tests/house tests/kmod tests/package; do
+for case in tests/formats/cases/*/; do
+	# Which there are, its meson.build asks list.sh.
+	for file in args make status; do
+		[ -f "$case$file" ] || complain "$case has no $file"
+	done
+	[ -f "${case}expected" ] || [ -f "${case}error" ] || complain "$case expects nothing"
+	count=$((count + 1))
+done
+for directory in tests/cli tests/examples tests/formats tests/house tests/kmod tests/package; do
 	for script in "$directory"/*.sh; do
 		name=$(basename "$script" .sh)
 		[ "${name##*-}" = lib ] || named_in "$name" "$directory"/meson.build "$script"

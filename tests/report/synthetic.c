@@ -98,6 +98,8 @@ struct xf_state *synthetic_file(const char *path, const struct xf_vcpu *vcpus, s
 	struct xf_state *state = synthetic_state(vcpus, count);
 
 	assert_fine(xf_input_open(path, NULL, &state->input));
+	state->name = strdup(path);
+	assert_non_null(state->name);
 	return state;
 }
 
