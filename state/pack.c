@@ -6,6 +6,9 @@
 #include "base/scope.h"
 #include "state/pack.h"
 
+/* What is written to the file at a time. */
+#define BLOCK (256 * 1024)
+
 struct xf_pack {
 	const struct xf_packing *packing;
 	struct archive *archive;
@@ -83,6 +86,7 @@ struct xf_error *xf_pack_open(const struct xf_packing *packing, int fd, const ch
 		return xf_error_memory();
 	/* Nothing behind the data: by itself libarchive fills a tape's block up. */
 	if (archive_write_set_format_raw(pack->archive) != ARCHIVE_OK ||
+	    archive_write_set_bytes_per_block(pack->archive, BLOCK) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(pack->archive, 1) != ARCHIVE_OK ||
 	    add_filter(pack) != ARCHIVE_OK ||
 	    archive_write_open(pack->archive, pack, NULL, write_packed, NULL) != ARCHIVE_OK ||

@@ -69,11 +69,13 @@ static bool is_installed(const char *program)
 struct xf_error *xf_packing_error(const struct xf_packing *packing, int number, const char *text,
 				  const char *file, uint64_t offset, const char *done)
 {
+	enum xf_error_code code = strcmp(done, "unpacked") == 0 ? XF_ERR_DAMAGED : XF_ERR_IO;
+
 	if (number == ENOMEM)
 		return xf_error_memory();
 	if (packing->unpack && !is_installed(packing->name))
 		return xf_error_new(XF_ERR_IO, file, "needs the program %s, which is not installed",
 				    packing->name);
-	return xf_error_at(XF_ERR_DAMAGED, file, offset, "its %s data cannot be %s: %s",
-			   packing->name, done, text ? text : "it ends too soon");
+	return xf_error_at(code, file, offset, "its %s data cannot be %s: %s", packing->name, done,
+			   text ? text : "it is cut short or damaged");
 }

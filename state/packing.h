@@ -24,8 +24,9 @@ extern const struct xf_packing xf_packing_gzip, xf_packing_bzip2, xf_packing_xz,
 bool xf_packing_fits(const struct xf_packing *packing, const uint8_t *bytes, size_t size);
 
 /*
- * The error for what libarchive says: its archive_errno() and archive_error_string(). `done`
- * is what failed, "unpacked"; `offset` is about where in the file.
+ * The error for what libarchive says: its archive_errno() and archive_error_string(), or
+ * NULL where that tells nothing. `done` is what failed, "unpacked"; `offset` is about where in
+ * the file.
  */
 struct xf_error *xf_packing_error(const struct xf_packing *packing, int number, const char *text,
 				  const char *file, uint64_t offset, const char *done);

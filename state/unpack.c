@@ -95,13 +95,12 @@ static la_ssize_t read_packed(struct archive *archive, void *data, const void **
 
 /* ---- What comes of them ---- */
 
-static struct xf_error *cannot(struct xf_unpack *unpack)
+static struct xf_error *cannot(struct xf_unpack *unpack, const char *text)
 {
 	if (unpack->err)
 		return xf_take(unpack->err);
-	return xf_packing_error(unpack->packing, archive_errno(unpack->archive),
-				archive_error_string(unpack->archive), unpack->from->name,
-				unpack->at, "unpacked");
+	return xf_packing_error(unpack->packing, archive_errno(unpack->archive), text,
+				unpack->from->name, unpack->at, "unpacked");
 }
 
 /* libarchive holds the others' checksums against the data, but not gzip's. */
@@ -131,11 +130,11 @@ static struct xf_error *next_block(struct xf_unpack *unpack)
 
 		if (status == ARCHIVE_EOF) {
 			unpack->left = 0;
-			return end(unpack);
+			return unpack->unpacked ? end(unpack) : cannot(unpack, NULL);
 		}
 		if (status != ARCHIVE_OK) {
 			unpack->left = 0;
-			return cannot(unpack);
+			return cannot(unpack, archive_error_string(unpack->archive));
 		}
 		unpack->block = block;
 		unpack->unpacked += unpack->left;
@@ -203,13 +202,11 @@ static struct xf_error *start_archive(struct xf_unpack *unpack)
 	if (archive_read_support_format_raw(unpack->archive) != ARCHIVE_OK ||
 	    append_filter(unpack) != ARCHIVE_OK ||
 	    archive_read_open(unpack->archive, unpack, NULL, read_packed, NULL) != ARCHIVE_OK)
-		return cannot(unpack);
-
-	int status = archive_read_next_header(unpack->archive, &entry);
-
-	if (status == ARCHIVE_EOF)
-		return end(unpack);
-	return status == ARCHIVE_OK ? NULL : cannot(unpack);
+		return cannot(unpack, NULL);
+	/* What fails in the first bytes, libarchive calls a format that it does not know. */
+	return archive_read_next_header(unpack->archive, &entry) == ARCHIVE_OK
+		       ? NULL
+		       : cannot(unpack, NULL);
 }
 
 struct xf_error *xf_unpack_open(const struct xf_packing *packing, struct xf_view *from,
