@@ -11,6 +11,7 @@
 
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,
+	&xf_format_libvirt,
 	&xf_format_qcow2,
 	&xf_format_firecracker,
 	&xf_format_cloud_hypervisor,
@@ -26,8 +27,6 @@ static const struct {
 	const char *unpacker; /* or NULL: that does not help */
 } foreign[] = {
 #define MAGIC(bytes) bytes, sizeof(bytes) - 1
-	{ MAGIC("LibvirtQemudSave"), "a libvirt save image: not read yet" },
-	{ MAGIC("LibvirtQemudPart"), "a libvirt save image that was never completed" },
 	{ MAGIC("\x1f\x8b"), "compressed by gzip", "zcat" },
 	{ MAGIC("\x28\xb5\x2f\xfd"), "compressed by zstd", "zstdcat" },
 	{ MAGIC("\xfd"
