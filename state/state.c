@@ -138,15 +138,13 @@ static struct xf_error *place_of(const char *path, struct place *out)
 
 /* ---- Opening ---- */
 
-static struct xf_error *find_format(const struct xf_input *input, const struct xf_format **out)
+/* NULL: of none that is known. */
+static const struct xf_format *format_of(const struct xf_input *input)
 {
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (formats[i]->recognise(input->head, input->head_size)) {
-			*out = formats[i];
-			return NULL;
-		}
-	}
-	return xf_format_unknown(input->path, "check -", input->head, input->head_size);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (formats[i]->recognise(input->head, input->head_size))
+			return formats[i];
+	return NULL;
 }
 
 /* The file, open, its format known; of its content the head has been read. */
@@ -162,7 +160,10 @@ static struct xf_error *open_file(const char *path, const struct xf_progress *pr
 	if (!state->name)
 		return xf_error_memory();
 	XF_TRY(xf_input_read_head(&state->input));
-	XF_TRY(find_format(&state->input, &state->format));
+	state->format = format_of(&state->input);
+	if (!state->format)
+		return xf_format_unknown(state->input.path, "check -", state->input.head,
+					 state->input.head_size);
 	if (state->input.part && !state->format->list)
 		return xf_error_new(XF_ERR_USAGE, state->input.path,
 				    "holds one state, and none of the name '%s'",
@@ -199,6 +200,21 @@ void xf_state_close(struct xf_state *state)
 	xf_input_close(&state->input);
 	free(state->name);
 	free(state);
+}
+
+struct xf_error *xf_format_at(const char *path, const char **out)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
+
+	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_input_open(place.path, NULL, &input));
+	XF_TRY(xf_input_read_head(&input));
+
+	const struct xf_format *format = format_of(&input);
+
+	*out = format ? format->name : NULL;
+	return NULL;
 }
 
 /* ---- Several states in a file ---- */
