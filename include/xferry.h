@@ -277,6 +277,12 @@ struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *la
 				    struct xf_state **out);
 void xf_state_close(struct xf_state *state);
 
+/*
+ * The name of the format of which a file is by its first bytes, as xf_state_format gives it, or
+ * NULL: of none that xferry reads. It lives for ever. For files, of which nothing is gone by it.
+ */
+struct xf_error *xf_format_at(const char *path, const char **out);
+
 /* The states at a path: one, or FILE#NAME for each of several. */
 struct xf_states {
 	char **paths; /* as xf_state_open takes them */
