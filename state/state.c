@@ -10,12 +10,8 @@
 #include "state/state.h"
 
 static const struct xf_format *const formats[] = {
-	&xf_format_qemu,
-	&xf_format_libvirt,
-	&xf_format_qcow2,
-	&xf_format_firecracker,
-	&xf_format_cloud_hypervisor,
-	&xf_format_elf,
+	&xf_format_qemu,	&xf_format_libvirt,	     &xf_format_qcow2,
+	&xf_format_firecracker, &xf_format_cloud_hypervisor, &xf_format_elf,
 	&xf_format_criu,
 };
 
