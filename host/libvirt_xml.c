@@ -78,7 +78,7 @@ static struct value attribute(const xmlChar **attributes, int count, const char 
 	for (int i = 0; i < count; i++) {
 		const xmlChar **a = attributes + (size_t)i * 5;
 
-		if (!a[2] && strcmp((const char *)a[0], name) == 0)
+		if (!a[1] && strcmp((const char *)a[0], name) == 0)
 			return (struct value){ (const char *)a[3], (size_t)(a[4] - a[3]) };
 	}
 	return (struct value){ 0 };
@@ -278,8 +278,8 @@ static void on_start(void *data, const xmlChar *local, const xmlChar *prefix, co
 	struct reader *reader = data;
 	const char *name = (const char *)local;
 
-	(void)prefix, (void)namespace_count, (void)namespaces, (void)defaulted;
-	enter(reader, name, !uri);
+	(void)namespace_count, (void)namespaces, (void)defaulted;
+	enter(reader, name, !uri && !prefix);
 	if (!reader->any_root && !at_any(reader, roots))
 		fail_here(reader, XF_ERR_DAMAGED,
 			  "expected libvirt's <domain> or <cpu>, found <%.*s>",
@@ -332,6 +332,22 @@ static void on_doctype(void *data, const xmlChar *name, const xmlChar *external,
 	fail_here(reader, XF_ERR_DAMAGED, "a DOCTYPE, which libvirt never writes");
 }
 
+/* libxml2 2.12 has made it const. */
+#if LIBXML_VERSION >= 21200
+#define ERROR_POINTER const xmlError *
+#else
+#define ERROR_POINTER xmlError *
+#endif
+
+/* Of several errors the last is kept, and out of memory is one that leads to others. */
+static void on_error(void *data, ERROR_POINTER error)
+{
+	struct reader *reader = data;
+
+	if (error->code == XML_ERR_NO_MEMORY)
+		fail(reader, xf_error_memory());
+}
+
 /* ---- The document ---- */
 
 /* libxml2's own word on what is wrong; it ends with a newline. */
@@ -339,8 +355,6 @@ static struct xf_error *malformed(const struct reader *reader)
 {
 	const xmlError *error = xmlCtxtGetLastError(reader->parser);
 
-	if (error && error->code == XML_ERR_NO_MEMORY)
-		return xf_error_memory();
 	if (!error || !error->message)
 		return xf_error_new(XF_ERR_DAMAGED, reader->name, "this is no XML");
 	return xf_error_new(XF_ERR_DAMAGED, reader->name, "line %d: no well-formed XML: %.*s",
@@ -380,6 +394,7 @@ static struct xf_error *parse(struct reader *reader)
 		.endElementNs = on_end,
 		.characters = on_text,
 		.cdataBlock = on_text,
+		.serror = on_error,
 	};
 	parser->userData = reader;
 	xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
@@ -387,7 +402,10 @@ static struct xf_error *parse(struct reader *reader)
 	xmlParseDocument(parser);
 	if (reader->err)
 		return xf_take(reader->err);
-	return parser->wellFormed ? NULL : malformed(reader);
+	/* Out of memory, it stops with what is well-formed as far as it came. */
+	if (parser->wellFormed && !parser->disableSAX)
+		return NULL;
+	return malformed(reader);
 }
 
 struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t size,
