@@ -53,6 +53,7 @@ static void test_places(void **state)
 	static const char *const around[][2] = {
 		{ "", "" },
 		{ "<?xml version='1.0' encoding='UTF-8'?>\n<!-- made by hand -->\n", "\n" },
+		{ "\xef\xbb\xbf<?xml version='1.0' encoding='UTF-16'?>", "" },
 		{ "<domain type='kvm'>", "</domain>" },
 		{ "<domain>", "</domain>" },
 		{ "<domain type='qemu'><os><type arch='x86_64' machine='pc'>hvm</type></os>",
@@ -306,7 +307,11 @@ static void test_bad(void **state)
 		enum xf_error_code code;
 	} cases[] = {
 		{ "", "expected XML, found nothing", XF_ERR_DAMAGED },
-		{ "cpu: host\n", "line 1: no well-formed XML: ", XF_ERR_DAMAGED },
+		{ "cpu: host\n", "at byte 0: expected XML in UTF-8", XF_ERR_DAMAGED },
+		{ "\x4c\x6f\xa7\x94", "at byte 0: expected XML in UTF-8", XF_ERR_DAMAGED },
+		{ "\xff\xfe<", "at byte 0: expected XML in UTF-8", XF_ERR_DAMAGED },
+		{ "<cpu><model>x</model><!-- <!DOCTYPE> --></cpu>", "at byte 26: a DOCTYPE",
+		  XF_ERR_DAMAGED },
 		{ "<cpu>", "line 1: no well-formed XML: ", XF_ERR_DAMAGED },
 		{ "<cpu/><cpu/>", "line 1: no well-formed XML: ", XF_ERR_DAMAGED },
 		{ "<domain>\n\n<cpu></domain>", "line 3: no well-formed XML: ", XF_ERR_DAMAGED },
@@ -377,7 +382,7 @@ static void test_doctype(void **state)
 		struct xf_evidence *evidence = NULL;
 
 		assert_error(read_xml(documents[i], strlen(documents[i]), NULL, &evidence),
-			     XF_ERR_DAMAGED, "line 1: a DOCTYPE, which libvirt never writes");
+			     XF_ERR_DAMAGED, "at byte 0: a DOCTYPE, which libvirt never writes");
 	}
 }
 
