@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/cli.h"
 
-struct xf_error *open_state(const char *path, struct xf_state **state)
+struct xf_error *open_state(const char *path, const struct request *request,
+			    struct xf_state **state)
 {
-	struct progress progress = progress_start("reading");
+	struct progress progress;
 	struct xf_error *err;
 
+	if (request->has_layout)
+		return xf_state_open_area(path, &request->layout, state);
+	progress = progress_start("reading");
 	progress.call.data = &progress;
 	err = xf_state_open(path, progress.call.step ? &progress.call : NULL, state);
 	progress_end(&progress);
@@ -15,7 +19,7 @@ struct xf_error *open_state(const char *path, struct xf_state **state)
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report)
 {
-	struct xf_error *err = open_state(path, state);
+	struct xf_error *err = open_state(path, request, state);
 
 	if (!err && request->from)
 		err = xf_state_began_on(*state, request->from);
