@@ -174,6 +174,6 @@ const struct verb verb_fix = {
 	.name = "fix",
 	.arguments = "STATE [GUEST] [TARGET] (-o FILE | --in-place) [--only COMPONENTS] [--json]",
 	.summary = "Drop what leaked into a saved state, in a copy or reversibly in place.",
-	.options = "cdefltOoriuj",
+	.options = "cxqdefltOoriuj",
 	.run = run_fix,
 };
