@@ -6,9 +6,12 @@
 struct xf_error *open_state(const char *path, const struct request *request,
 			    struct xf_state **state)
 {
-	struct progress progress = progress_start("reading");
+	struct progress progress;
 	struct xf_error *err;
 
+	if (request->has_layout)
+		return xf_state_open_area(path, &request->layout, state);
+	progress = progress_start("reading");
 	progress.call.data = &progress;
 	err = xf_state_open(path, progress.call.step ? &progress.call : NULL, state);
 	progress_end(&progress);
