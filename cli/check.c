@@ -107,6 +107,6 @@ const struct verb verb_check = {
 	.name = "check",
 	.arguments = "STATE|DIRECTORY… [GUEST] [TARGET] [--only COMPONENTS] [--jobs N] [--json]",
 	.summary = "Tell what leaked into saved states and what a target answers to them.",
-	.options = "cdeftOnj",
+	.options = "cxqdeftOnj",
 	.run = run_check,
 };

@@ -31,8 +31,13 @@ extern const struct verb verb_check, verb_fix, verb_undo, verb_filter, verb_prob
 
 /* ---- options.c ---- */
 
+/* Those that tell what the guest was shown, of which one can be given. */
+#define EVIDENCE_OPTIONS "--cpu, --xml, --qm, --cpuid or --exposed"
+
 struct options {
 	const char *cpu;
+	const char *xml;
+	const char *qm;
 	const char *cpuid;
 	const char *exposed;
 	const char *from;
@@ -73,16 +78,17 @@ void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
 
-/* Opens a state, with a progress line. */
-struct xf_error *open_state(const char *path, struct xf_state **state);
+/* Opens a state, with a progress line. What it tells itself of the guest is told of --from. */
+struct xf_error *open_state(const char *path, const struct request *request,
+			    struct xf_state **state);
 
 /* Opens and judges a state, with a progress line. */
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report);
 
-/* Judges an open state; prints nothing. */
-struct xf_error *judge_opened(struct xf_state *state, const struct request *request,
-			      struct xf_report **report);
+/* The same without one, and from any thread. */
+struct xf_error *judge_quietly(const char *path, const struct request *request,
+			       struct xf_state **state, struct xf_report **report);
 
 /*
  * The states at a path that could not be opened as one, if the error is that there are

@@ -3,35 +3,46 @@
 
 #include "cli/cli.h"
 
-struct xf_error *open_state(const char *path, struct xf_state **state)
+static struct xf_error *open_with(const char *path, const struct request *request,
+				  const struct xf_progress *progress, struct xf_state **state)
+{
+	struct xf_error *err = xf_state_open(path, progress, state);
+
+	if (!err && request->from)
+		err = xf_state_began_on(*state, request->from);
+	return err;
+}
+
+struct xf_error *open_state(const char *path, const struct request *request,
+			    struct xf_state **state)
 {
 	struct progress progress = progress_start("reading");
 	struct xf_error *err;
 
 	progress.call.data = &progress;
-	err = xf_state_open(path, progress.call.step ? &progress.call : NULL, state);
+	err = open_with(path, request, progress.call.step ? &progress.call : NULL, state);
 	progress_end(&progress);
 	return err;
-}
-
-struct xf_error *judge_opened(struct xf_state *state, const struct request *request,
-			      struct xf_report **report)
-{
-	if (request->from) {
-		struct xf_error *err = xf_state_began_on(state, request->from);
-
-		if (err)
-			return err;
-	}
-	return xf_check(state, request->guest, request->target, request->only, report);
 }
 
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report)
 {
-	struct xf_error *err = open_state(path, state);
+	struct xf_error *err = open_state(path, request, state);
 
-	return err ? err : judge_opened(*state, request, report);
+	if (err)
+		return err;
+	return xf_check(*state, request->guest, request->target, request->only, report);
+}
+
+struct xf_error *judge_quietly(const char *path, const struct request *request,
+			       struct xf_state **state, struct xf_report **report)
+{
+	struct xf_error *err = open_with(path, request, NULL, state);
+
+	if (err)
+		return err;
+	return xf_check(*state, request->guest, request->target, request->only, report);
 }
 
 struct xf_states *several_states(const char *path, const struct xf_error *err)
