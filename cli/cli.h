@@ -92,9 +92,9 @@ struct xf_error *judge_quietly(const char *path, const struct request *request,
 
 /*
  * The states at a path that could not be opened as one, if the error is that there are
- * several; else NULL.
+ * several. Else NULL, and the error is what is wrong with the file.
  */
-struct xf_states *several_states(const char *path, const struct xf_error *err);
+struct xf_states *several_states(const char *path, struct xf_error **err);
 
 /* Says why there is no report, in JSON too: one object a file. Frees the error. */
 unsigned int not_judged(const char *path, bool json, struct xf_error *err);

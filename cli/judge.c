@@ -45,15 +45,20 @@ struct xf_error *judge_quietly(const char *path, const struct request *request,
 	return xf_check(*state, request->guest, request->target, request->only, report);
 }
 
-struct xf_states *several_states(const char *path, const struct xf_error *err)
+struct xf_states *several_states(const char *path, struct xf_error **err)
 {
 	struct xf_states *states = NULL;
 
-	if (err->code != XF_ERR_USAGE)
+	if ((*err)->code != XF_ERR_USAGE)
 		return NULL;
-	xf_error_free(xf_states_at(path, &states));
-	/* One of the same name is not what was meant by the error. */
-	if (states && states->count == 1 && strcmp(states->paths[0], path) == 0) {
+
+	struct xf_error *more = xf_states_at(path, &states);
+
+	if (more) {
+		xf_error_free(*err);
+		*err = more;
+	} else if (states->count == 1 && strcmp(states->paths[0], path) == 0) {
+		/* What it lacks is not a name. */
 		xf_states_free(states);
 		states = NULL;
 	}

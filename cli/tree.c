@@ -125,7 +125,7 @@ static bool is_without_state(const char *path)
 static void judge_file(struct entry *entry, const struct survey *survey)
 {
 	struct xf_error *err = judge_state(entry, survey, entry->path);
-	struct xf_states *states = err ? several_states(entry->path, err) : NULL;
+	struct xf_states *states = err ? several_states(entry->path, &err) : NULL;
 
 	if (states)
 		judge_parts(entry, survey, states);
