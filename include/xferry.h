@@ -270,8 +270,9 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 
 /*
  * One vCPU's area as KVM_GET_XSAVE or KVM_GET_XSAVE2 gives it, alone in a file, 4096 bytes or more.
- * Nothing in it tells what it is or where its components lie: `layout` is of the host that saved it.
- * XF_ERR_DAMAGED: the area cannot be of this layout. XF_ERR_USAGE: the file is of another format.
+ * Nothing in it tells what it is or where its components lie: `layout` is of the host that saved
+ * it. XF_ERR_DAMAGED: the area cannot be of this layout. XF_ERR_USAGE: the file is of another
+ * format.
  */
 struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *layout,
 				    struct xf_state **out);
