@@ -92,6 +92,11 @@ static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 		return usage(verb, "--jobs is a number from 1 to %d, not '%s'", JOBS_MAX,
 			     options.jobs);
 
+	if (options.layout && has_tree(&options))
+		return usage(verb,
+			     "--layout is of raw XSAVE areas, and a directory may hold others: "
+			     "name the files");
+
 	struct xf_error *err = load_request(&options, &request);
 
 	if (err)
@@ -107,6 +112,6 @@ const struct verb verb_check = {
 	.name = "check",
 	.arguments = "STATE|DIRECTORY… [GUEST] [TARGET] [--only COMPONENTS] [--jobs N] [--json]",
 	.summary = "Tell what leaked into saved states and what a target answers to them.",
-	.options = "cxqdeftOnj",
+	.options = "cxqdefltOnj",
 	.run = run_check,
 };

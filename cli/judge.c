@@ -16,9 +16,12 @@ static struct xf_error *open_with(const char *path, const struct request *reques
 struct xf_error *open_state(const char *path, const struct request *request,
 			    struct xf_state **state)
 {
-	struct progress progress = progress_start("reading");
+	struct progress progress;
 	struct xf_error *err;
 
+	if (request->has_layout)
+		return xf_state_open_area(path, &request->layout, state);
+	progress = progress_start("reading");
 	progress.call.data = &progress;
 	err = open_with(path, request, progress.call.step ? &progress.call : NULL, state);
 	progress_end(&progress);

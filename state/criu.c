@@ -252,10 +252,10 @@ static struct xf_error *read_core(struct xf_input *input, struct xf_record *out)
 
 	if (!vcpu)
 		return xf_error_memory();
-	XF_TRY(xf_input_contents(input, MAX_SIZE, "image of CRIU's cores", &file, &size));
+	XF_TRY(xf_input_contents(input, MAX_SIZE, "a core-PID.img of CRIU", &file, &size));
 	XF_TRY(find_entry(input, file, size, &core));
 	XF_TRY(read_thread(&core, vcpu));
-	XF_TRY(xf_process_evidence(0, &out->evidence));
+	XF_TRY(xf_process_evidence(vcpu, 1, &out->evidence));
 	out->found_by = XF_FOUND_STRUCTURE;
 	out->vcpu_count = 1;
 	out->vcpus = xf_take(vcpu);
