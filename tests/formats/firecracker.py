@@ -194,6 +194,7 @@ def write_vcpu(out, name, vcpu):
     out.kvm(f'{name}.sregs', vcpu.sregs())
     out.kvm(f'{name}.vcpu_events', kvm_state.filler(64, 3))
     out.kvm(f'{name}.xcrs', vcpu.xcrs())
+    out.names[f'{name}.xcrs.count'] = (out.names[f'{name}.xcrs'][0], 4)
     write_xsave(out, f'{name}.xsave', vcpu.area())
     out.number(f'{name}.tsc_khz?', 1, 1)
     out.number(f'{name}.tsc_khz', 2600000, 4)
