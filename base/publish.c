@@ -69,15 +69,20 @@ static struct xf_error *open_temporary(const char *path, mode_t mode, struct xf_
 	return NULL;
 }
 
+struct xf_error *xf_publish_vacant(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 ? exists(path) : NULL;
+}
+
 struct xf_error *xf_publish_begin(const char *path, mode_t mode, struct xf_publish *out)
 {
 	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1, .path = strdup(path) };
-	struct stat st;
 
 	if (!publish.path)
 		return xf_error_memory();
-	if (lstat(path, &st) == 0)
-		return exists(path);
+	XF_TRY(xf_publish_vacant(path));
 	publish.fd = open_nameless(path, mode);
 	if (publish.fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 		return xf_error_errno(path, "create");

@@ -16,6 +16,9 @@ struct xf_publish {
 	char *temporary; /* its name until then, NULL if it has none */
 };
 
+/* XF_ERR_REFUSED when there is something of that name. */
+struct xf_error *xf_publish_vacant(const char *path);
+
 /* Begins a file. XF_ERR_REFUSED when `path` exists already. */
 struct xf_error *xf_publish_begin(const char *path, mode_t mode, struct xf_publish *out);
 

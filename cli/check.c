@@ -74,6 +74,6 @@ const struct verb verb_check = {
 	.name = "check",
 	.arguments = "STATE… [GUEST] [TARGET] [--only COMPONENTS] [--json]",
 	.summary = "Tell what leaked into saved states and what a target answers to them.",
-	.options = "cdeftOj",
+	.options = "cxqdeftOj",
 	.run = run_check,
 };

@@ -31,8 +31,13 @@ extern const struct verb verb_check, verb_fix, verb_undo, verb_filter, verb_prob
 
 /* ---- options.c ---- */
 
+/* Those that tell what the guest was shown, of which one can be given. */
+#define EVIDENCE_OPTIONS "--cpu, --xml, --qm, --cpuid or --exposed"
+
 struct options {
 	const char *cpu;
+	const char *xml;
+	const char *qm;
 	const char *cpuid;
 	const char *exposed;
 	const char *from;
@@ -72,8 +77,9 @@ void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
 
-/* Opens a state, with a progress line. */
-struct xf_error *open_state(const char *path, struct xf_state **state);
+/* Opens a state, with a progress line. What it tells itself of the guest is told of --from. */
+struct xf_error *open_state(const char *path, const struct request *request,
+			    struct xf_state **state);
 
 /* Opens and judges a state, with a progress line. */
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,

@@ -8,6 +8,7 @@
 #include "base/scope.h"
 #include "state/copy.h"
 #include "state/edit.h"
+#include "state/replace.h"
 #include "state/state.h"
 #include "state/undo_file.h"
 
@@ -16,10 +17,25 @@ static struct xf_error *may_be_repaired(const struct xf_state *state,
 {
 	if (report->state != state)
 		return xf_error_new(XF_ERR_USAGE, state->name, "the report is of another state");
+	if (state->format->read_only)
+		return xf_error_new(XF_ERR_REFUSED, state->name,
+				    "holds no virtual machine's state, but a process': xferry tells "
+				    "what is in it and never changes it");
 	if (!state->input.seekable)
 		return xf_error_new(XF_ERR_USAGE, state->name,
 				    "a pipe cannot be repaired: save it to a file first");
 	return state->format->may_fix ? state->format->may_fix(state, report) : NULL;
+}
+
+static struct xf_error *copy_and_edit(const struct xf_state *state, const struct xf_report *report,
+				      int fd, const char *path, const struct xf_progress *progress)
+{
+	struct xf_edited copy = { .path = path, .fd = fd };
+
+	XF_TRY(xf_copy_all(&state->input, fd, path, progress));
+	XF_TRY(xf_input_unchanged(&state->input));
+	XF_TRY(xf_edits_verify(&copy, report->edits, report->edit_count));
+	return xf_edits_write(&copy, report->edits, report->edit_count);
 }
 
 struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_report *report,
@@ -29,13 +45,12 @@ struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_repor
 
 	XF_TRY(may_be_repaired(state, report));
 	XF_TRY(xf_publish_begin(path, state->input.before.st_mode & 0666, &publish));
-	XF_TRY(xf_copy_all(&state->input, publish.fd, path, progress));
-	XF_TRY(xf_input_unchanged(&state->input));
-
-	struct xf_edited copy = { .path = path, .fd = publish.fd };
-
-	XF_TRY(xf_edits_verify(&copy, report->edits, report->edit_count));
-	XF_TRY(xf_edits_write(&copy, report->edits, report->edit_count));
+	if (state->record.rewritten) {
+		XF_TRY(state->format->rewrite(state, report, publish.fd, path, progress));
+		XF_TRY(xf_input_unchanged(&state->input));
+	} else {
+		XF_TRY(copy_and_edit(state, report, publish.fd, path, progress));
+	}
 	return xf_publish_commit(&publish);
 }
 
@@ -58,6 +73,28 @@ static struct xf_error *half_done(struct xf_error *err, const char *undo_path)
 	return full;
 }
 
+static struct xf_error *edit_in_place(const struct xf_input *input, const struct xf_report *report,
+				      int fd, const char *undo_path)
+{
+	struct xf_edited file = { .path = input->path, .fd = fd };
+
+	XF_TRY(xf_edits_verify(&file, report->edits, report->edit_count));
+	XF_TRY(xf_undo_file_write(undo_path, fd, input, report));
+
+	struct xf_error *err = write_edits(&file, report);
+
+	return err ? half_done(err, undo_path) : NULL;
+}
+
+static struct xf_error *replace(const struct xf_state *state, const struct xf_report *report,
+				int fd, const char *undo_path)
+{
+	bool replaced;
+	struct xf_error *err = xf_replace(state, report, fd, undo_path, &replaced);
+
+	return err && replaced ? half_done(err, undo_path) : err;
+}
+
 struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
 				 const char *undo_path)
 {
@@ -77,16 +114,9 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 		beside = NULL;
 		return xf_error_memory();
 	}
+	undo_path = undo_path ? undo_path : beside;
 	XF_TRY(xf_input_open_for_writing(input, &fd));
 	XF_TRY(xf_input_unchanged(input));
-
-	struct xf_edited file = { .path = input->path, .fd = fd };
-
-	XF_TRY(xf_edits_verify(&file, report->edits, report->edit_count));
-	undo_path = undo_path ? undo_path : beside;
-	XF_TRY(xf_undo_file_write(undo_path, fd, input, report));
-
-	struct xf_error *err = write_edits(&file, report);
-
-	return err ? half_done(err, undo_path) : NULL;
+	return state->record.rewritten ? replace(state, report, fd, undo_path)
+				       : edit_in_place(input, report, fd, undo_path);
 }

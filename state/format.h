@@ -20,6 +20,7 @@ struct xf_record {
 	struct xf_vcpu *vcpus; /* in the order of the stream */
 	size_t vcpu_count;
 	struct xf_evidence *evidence; /* what the file itself tells; or NULL */
+	bool rewritten;		      /* a repair writes a new file, by the format's `rewrite` */
 	void *own;		      /* what the format needs for a repair; or NULL */
 };
 
@@ -43,6 +44,9 @@ struct xf_format {
 	/* The input's head has been read. `out` is empty before; written on success only. */
 	struct xf_error *(*read)(struct xf_input *input, struct xf_record *out);
 
+	/* What is in it is no virtual machine's: it is told, and never changed. */
+	bool read_only;
+
 	/* What follows may be NULL. */
 
 	/* The states in the file, where it may hold several or none. */
@@ -60,8 +64,8 @@ struct xf_format {
 	struct xf_error *(*may_fix)(const struct xf_state *state, const struct xf_report *report);
 
 	/*
-	 * Where bytes cannot be changed in their place: writes the whole repaired file to the
-	 * empty file `fd`, which errors call `path`.
+	 * Where bytes cannot be changed in their place (record.rewritten): writes the whole
+	 * repaired file to the empty file `fd`, which errors call `path`.
 	 */
 	struct xf_error *(*rewrite)(const struct xf_state *state, const struct xf_report *report,
 				    int fd, const char *path, const struct xf_progress *progress);
@@ -73,9 +77,12 @@ struct xf_format {
 void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
 
 extern const struct xf_format xf_format_qemu;
+extern const struct xf_format xf_format_libvirt;
 extern const struct xf_format xf_format_qcow2;
 extern const struct xf_format xf_format_firecracker;
 extern const struct xf_format xf_format_cloud_hypervisor;
+extern const struct xf_format xf_format_elf;
+extern const struct xf_format xf_format_criu;
 
 /*
  * What a file is, as far as its first bytes tell, of which no format knows anything.

@@ -7,6 +7,7 @@
 #include "base/publish.h"
 #include "base/scope.h"
 #include "state/edit.h"
+#include "state/replace.h"
 #include "state/undo_file.h"
 
 static struct xf_error *not_as_left(const char *path, uint64_t offset)
@@ -97,15 +98,33 @@ static struct xf_error *open_state(const struct xf_undo_file *undo, int *out)
 	return xf_input_open_for_writing(&input, out);
 }
 
+static struct xf_error *take_edits_back(const struct xf_undo_file *undo, size_t *taken_back)
+{
+	XF_AUTO_CLOSE int fd = -1;
+
+	XF_TRY(open_state(undo, &fd));
+	return take_back(fd, undo, taken_back);
+}
+
+static struct xf_error *take_original_back(const struct xf_undo_file *undo, size_t *taken_back)
+{
+	bool changed;
+
+	XF_TRY(xf_replace_undo(undo, &changed));
+	*taken_back = changed ? undo->count : 0;
+	return NULL;
+}
+
 struct xf_error *xf_undo(const char *undo_path, struct xf_undo_result *out)
 {
 	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
-	XF_AUTO_CLOSE int fd = -1;
 	size_t taken_back = 0;
 
 	XF_TRY(xf_undo_file_read(undo_path, &undo));
-	XF_TRY(open_state(&undo, &fd));
-	XF_TRY(take_back(fd, &undo, &taken_back));
+	if (undo.original_name)
+		XF_TRY(take_original_back(&undo, &taken_back));
+	else
+		XF_TRY(take_edits_back(&undo, &taken_back));
 	if (unlink(undo_path) < 0)
 		return xf_error_errno(undo_path, "remove");
 	XF_TRY(xf_sync_directory(undo_path));

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
-#include "base/bytes.h"
 #include "base/io.h"
-#include "base/publish.h"
 #include "base/scope.h"
 #include "state/edit.h"
 #include "state/undo_file.h"
+#include "state/undo_json.h"
 
-#define SCHEMA 1
-/* 1,024 vCPUs with two edits each come to half a megabyte. */
-#define MAX_UNDO_FILE ((size_t)4 << 20)
-#define MAX_DEPTH 8
+/* Versions of the undo file: bytes changed in their place, and a file that was replaced. */
+enum { IN_PLACE = 1, REPLACED = 2 };
+
+#define SUM_PIECE (256 * 1024)
+
 /*
  * Bytes around an edit that are summed: of a vCPU before XSTATE_BV its general
  * registers, TSC and MSRs, which no two snapshots of a VM have in common.
@@ -27,12 +28,8 @@
 void xf_undo_file_deinit(struct xf_undo_file *undo)
 {
 	free(undo->state_path);
+	free(undo->original_name);
 	free(undo->entries);
-}
-
-static void put_json(struct json_object **object)
-{
-	json_object_put(*object);
 }
 
 static unsigned long checksum(unsigned long sum, const void *bytes, size_t length)
@@ -71,36 +68,39 @@ struct xf_error *xf_undo_sum_around(int fd, const char *path, const struct xf_un
 	return NULL;
 }
 
+struct xf_error *xf_undo_sum_all(int fd, const char *path, struct xf_whole *out)
+{
+	XF_AUTO_FREE uint8_t *bytes = malloc(SUM_PIECE);
+	struct xf_whole whole = { 0 };
+	ssize_t n = 1;
+
+	if (!bytes)
+		return xf_error_memory();
+	while (n) {
+		n = pread(fd, bytes, SUM_PIECE, (off_t)whole.size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return xf_error_errno(path, "read");
+		whole.sum = checksum(whole.sum, bytes, (size_t)n);
+		whole.size += (size_t)n;
+	}
+	*out = whole;
+	return NULL;
+}
+
 /* ---- Writing ---- */
-
-static struct json_object *hex_json(const uint8_t *bytes, size_t length)
-{
-	char text[2 * XF_UNDO_CONTEXT + 1] = "";
-
-	for (size_t i = 0; i < length; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-	return json_object_new_string(text);
-}
-
-/* Takes `value`; NULL is out of memory. An undo file with a hole in it would undo nothing. */
-static bool add(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (value && json_object_object_add(object, key, value) == 0)
-		return true;
-	json_object_put(value);
-	return false;
-}
 
 static bool add_entry(struct json_object *edits, const struct xf_undo_entry *entry)
 {
 	const struct xf_edit *edit = &entry->edit;
 	struct json_object *object = json_object_new_object();
 
-	if (object && add(object, "offset", json_object_new_uint64(edit->offset)) &&
-	    add(object, "old", hex_json(edit->old_bytes, edit->length)) &&
-	    add(object, "new", hex_json(edit->new_bytes, edit->length)) &&
-	    add(object, "before", hex_json(entry->before, entry->before_length)) &&
-	    add(object, "after", hex_json(entry->after, entry->after_length)) &&
+	if (object && xf_json_add(object, "offset", json_object_new_uint64(edit->offset)) &&
+	    xf_json_add(object, "old", xf_json_hex(edit->old_bytes, edit->length)) &&
+	    xf_json_add(object, "new", xf_json_hex(edit->new_bytes, edit->length)) &&
+	    xf_json_add(object, "before", xf_json_hex(entry->before, entry->before_length)) &&
+	    xf_json_add(object, "after", xf_json_hex(entry->after, entry->after_length)) &&
 	    json_object_array_add(edits, object) == 0)
 		return true;
 	json_object_put(object);
@@ -160,130 +160,90 @@ static struct xf_error *collect(int fd, const struct xf_input *input,
 	return xf_undo_sum_around(fd, input->path, undo, &undo->around);
 }
 
-static struct json_object *sum_json(unsigned long sum)
+static bool add_edits(struct json_object *root, const struct xf_undo_file *undo)
 {
-	char text[16];
+	struct json_object *edits = json_object_new_array();
 
-	snprintf(text, sizeof(text), "%08lx", sum);
-	return json_object_new_string(text);
-}
-
-static struct xf_error *undo_json(const struct xf_undo_file *undo, struct json_object **out)
-{
-	XF_AUTO(put_json) struct json_object *root = json_object_new_object();
-	struct json_object *edits = NULL;
-
-	if (!root || !add(root, "xferry_undo", json_object_new_int(SCHEMA)) ||
-	    !add(root, "state", json_object_new_string(undo->state_path)) ||
-	    !add(root, "size", json_object_new_uint64(undo->state_size)) ||
-	    !add(root, "around", sum_json(undo->around)) ||
-	    !add(root, "edits", edits = json_object_new_array()))
-		return xf_error_memory();
+	if (!xf_json_add(root, "edits", edits))
+		return false;
 	for (size_t i = 0; i < undo->count; i++)
 		if (!add_entry(edits, &undo->entries[i]))
-			return xf_error_memory();
-	*out = xf_take(root);
-	return NULL;
+			return false;
+	return true;
+}
+
+/* What tells that the state is as the repair left it. */
+static bool add_marks(struct json_object *root, const struct xf_undo_file *undo)
+{
+	const struct xf_whole *original = &undo->original;
+
+	if (!undo->original_name)
+		return xf_json_add(root, "around", xf_json_sum(undo->around));
+	return xf_json_add(root, "crc32", xf_json_sum(undo->sum)) &&
+	       xf_json_add(root, "original", json_object_new_string(undo->original_name)) &&
+	       xf_json_add(root, "original_size", json_object_new_uint64(original->size)) &&
+	       xf_json_add(root, "original_crc32", xf_json_sum(original->sum));
+}
+
+static struct xf_error *write_undo(const char *undo_path, mode_t mode,
+				   const struct xf_undo_file *undo)
+{
+	XF_AUTO(xf_json_put) struct json_object *root = json_object_new_object();
+	int version = undo->original_name ? REPLACED : IN_PLACE;
+
+	if (!root || !xf_json_add(root, "xferry_undo", json_object_new_int(version)) ||
+	    !xf_json_add(root, "state", json_object_new_string(undo->state_path)) ||
+	    !xf_json_add(root, "size", json_object_new_uint64(undo->state_size)) ||
+	    !add_marks(root, undo) || !add_edits(root, undo))
+		return xf_error_memory();
+	return xf_undo_json_write(undo_path, mode, root);
 }
 
 struct xf_error *xf_undo_file_write(const char *undo_path, int fd, const struct xf_input *input,
 				    const struct xf_report *report)
 {
-	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
 	XF_AUTO(xf_undo_file_deinit)
 	struct xf_undo_file undo = { .state_path = name_of_state(undo_path, input->path) };
-	XF_AUTO(put_json) struct json_object *root = NULL;
-	XF_AUTO_FREE char *text = NULL;
 
 	if (!undo.state_path)
 		return xf_error_errno(input->path, "find");
-	XF_TRY(xf_publish_begin(undo_path, input->before.st_mode & 0666, &publish));
 	XF_TRY(collect(fd, input, report, &undo));
-	XF_TRY(undo_json(&undo, &root));
+	return write_undo(undo_path, input->before.st_mode & 0666, &undo);
+}
 
-	const char *line = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
-
-	if (!line)
+/* The edits alone, for people: what undoes them is the original. */
+static struct xf_error *list_edits(const struct xf_report *report, struct xf_undo_file *undo)
+{
+	undo->entries = calloc(report->edit_count + 1, sizeof(*undo->entries));
+	if (!undo->entries)
 		return xf_error_memory();
+	for (; undo->count < report->edit_count; undo->count++)
+		undo->entries[undo->count].edit = report->edits[undo->count];
+	return NULL;
+}
 
-	int length = asprintf(&text, "%s\ncrc32 %08lx\n", line, checksum(0, line, strlen(line)));
+struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct xf_input *input,
+					     const struct xf_report *report,
+					     const struct xf_undo_replaced *replaced)
+{
+	XF_AUTO(xf_undo_file_deinit)
+	struct xf_undo_file undo = {
+		.state_path = name_of_state(undo_path, input->path),
+		.state_size = replaced->repaired.size,
+		.sum = replaced->repaired.sum,
+		.original = replaced->original,
+	};
 
-	if (length < 0) {
-		text = NULL;
+	if (!undo.state_path)
+		return xf_error_errno(input->path, "find");
+	undo.original_name = strdup(replaced->original_name);
+	if (!undo.original_name)
 		return xf_error_memory();
-	}
-	/* What could not be read back would undo nothing. */
-	if ((size_t)length > MAX_UNDO_FILE)
-		return xf_error_new(XF_ERR_REFUSED, input->path,
-				    "needs an undo file of more than %zu bytes", MAX_UNDO_FILE);
-	XF_TRY(xf_write_at(publish.fd, undo_path, 0, text, (size_t)length));
-	return xf_publish_commit(&publish);
+	XF_TRY(list_edits(report, &undo));
+	return write_undo(undo_path, input->before.st_mode & 0666, &undo);
 }
 
 /* ---- Reading: nothing in an undo file is believed before it has been checked ---- */
-
-static struct xf_error *damaged(const char *path, const char *what)
-{
-	return xf_error_new(XF_ERR_DAMAGED, path, "is no intact undo file: %s", what);
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-/* Hex text of at most `max` bytes. */
-static bool parse_hex(struct json_object *from, const char *key, uint8_t *out, size_t max,
-		      size_t *length)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(from, key, &value) ||
-	    !json_object_is_type(value, json_type_string))
-		return false;
-
-	const char *text = json_object_get_string(value);
-	size_t digits = (size_t)json_object_get_string_len(value);
-
-	if (digits % 2 || digits / 2 > max)
-		return false;
-	for (size_t i = 0; i < digits / 2; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	*length = digits / 2;
-	return true;
-}
-
-/* A whole number, 0 to 2^63 - 1: no file is larger. */
-static bool parse_number(struct json_object *from, const char *key, uint64_t *out)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(from, key, &value) ||
-	    !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-		return false;
-	*out = (uint64_t)json_object_get_int64(value);
-	return true;
-}
-
-static bool parse_sum(struct json_object *from, const char *key, unsigned long *out)
-{
-	uint8_t bytes[4];
-	size_t length;
-
-	if (!parse_hex(from, key, bytes, sizeof(bytes), &length) || length != sizeof(bytes))
-		return false;
-	*out = xf_be32(bytes);
-	return true;
-}
 
 static bool parse_entry(struct json_object *from, struct xf_undo_entry *out)
 {
@@ -291,11 +251,11 @@ static bool parse_entry(struct json_object *from, struct xf_undo_entry *out)
 	size_t old_length, new_length;
 
 	if (!json_object_is_type(from, json_type_object) ||
-	    !parse_number(from, "offset", &edit->offset) ||
-	    !parse_hex(from, "old", edit->old_bytes, sizeof(edit->old_bytes), &old_length) ||
-	    !parse_hex(from, "new", edit->new_bytes, sizeof(edit->new_bytes), &new_length) ||
-	    !parse_hex(from, "before", out->before, XF_UNDO_CONTEXT, &out->before_length) ||
-	    !parse_hex(from, "after", out->after, XF_UNDO_CONTEXT, &out->after_length))
+	    !xf_json_get_number(from, "offset", &edit->offset) ||
+	    !xf_json_get_hex(from, "old", edit->old_bytes, sizeof(edit->old_bytes), &old_length) ||
+	    !xf_json_get_hex(from, "new", edit->new_bytes, sizeof(edit->new_bytes), &new_length) ||
+	    !xf_json_get_hex(from, "before", out->before, XF_UNDO_CONTEXT, &out->before_length) ||
+	    !xf_json_get_hex(from, "after", out->after, XF_UNDO_CONTEXT, &out->after_length))
 		return false;
 	edit->length = (uint32_t)old_length;
 	return old_length && old_length == new_length;
@@ -310,7 +270,7 @@ static bool fits(const struct xf_undo_entry *entry, uint64_t low, uint64_t size)
 	       edit->offset <= size && size - edit->offset >= edit->length + entry->after_length;
 }
 
-static struct xf_error *parse_entries(const char *path, struct json_object *edits,
+static struct xf_error *parse_entries(const char *path, struct json_object *edits, uint64_t size,
 				      struct xf_undo_file *undo)
 {
 	size_t count = json_object_array_length(edits);
@@ -323,8 +283,8 @@ static struct xf_error *parse_entries(const char *path, struct json_object *edit
 		struct xf_undo_entry *entry = &undo->entries[undo->count];
 
 		if (!parse_entry(json_object_array_get_idx(edits, undo->count), entry) ||
-		    !fits(entry, low, undo->state_size))
-			return damaged(path, "an edit in it is malformed");
+		    !fits(entry, low, size))
+			return xf_undo_damaged(path, "an edit in it is malformed");
 		low = entry->edit.offset + entry->edit.length;
 	}
 	return NULL;
@@ -343,82 +303,58 @@ static char *resolve(const char *undo_path, const char *name)
 	return path;
 }
 
-/* A string without a zero byte in it. */
-static bool is_text(struct json_object *value)
+/* The original lies beside the state: its name is no path. */
+static struct xf_error *parse_original(const char *path, struct json_object *root,
+				       struct xf_undo_file *undo)
 {
-	return json_object_is_type(value, json_type_string) &&
-	       strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value);
+	const char *name;
+
+	if (!xf_json_get_sum(root, "crc32", &undo->sum) ||
+	    !xf_json_get_text(root, "original", &name) ||
+	    !xf_json_get_number(root, "original_size", &undo->original.size) ||
+	    !xf_json_get_sum(root, "original_crc32", &undo->original.sum))
+		return xf_undo_damaged(path, "a key is missing or of the wrong type");
+	if (!*name || strchr(name, '/'))
+		return xf_undo_damaged(path, "the original's name is a path");
+	undo->original_name = strdup(name);
+	return undo->original_name ? NULL : xf_error_memory();
 }
 
 static struct xf_error *parse_root(const char *path, struct json_object *root,
 				   struct xf_undo_file *undo)
 {
-	struct json_object *name, *edits;
-	uint64_t schema;
+	struct json_object *edits;
+	const char *name;
+	uint64_t version;
 
 	if (!json_object_is_type(root, json_type_object) ||
-	    !parse_number(root, "xferry_undo", &schema))
-		return damaged(path, "it has no key xferry_undo");
-	if (schema != SCHEMA)
+	    !xf_json_get_number(root, "xferry_undo", &version))
+		return xf_undo_damaged(path, "it has no key xferry_undo");
+	if (version != IN_PLACE && version != REPLACED)
 		return xf_error_new(XF_ERR_FORMAT, path,
-				    "is an undo file of version %" PRIu64 ", expected %d", schema,
-				    SCHEMA);
-	if (!json_object_object_get_ex(root, "state", &name) || !is_text(name) ||
-	    !parse_number(root, "size", &undo->state_size) ||
-	    !parse_sum(root, "around", &undo->around) ||
+				    "is an undo file of version %" PRIu64 ", expected %d or %d",
+				    version, IN_PLACE, REPLACED);
+	if (!xf_json_get_text(root, "state", &name) ||
+	    !xf_json_get_number(root, "size", &undo->state_size) ||
+	    (version == IN_PLACE && !xf_json_get_sum(root, "around", &undo->around)) ||
 	    !json_object_object_get_ex(root, "edits", &edits) ||
 	    !json_object_is_type(edits, json_type_array))
-		return damaged(path, "a key is missing or of the wrong type");
-	undo->state_path = resolve(path, json_object_get_string(name));
+		return xf_undo_damaged(path, "a key is missing or of the wrong type");
+	undo->state_path = resolve(path, name);
 	if (!undo->state_path)
 		return xf_error_memory();
-	return parse_entries(path, edits, undo);
-}
-
-/* Splits "LINE\ncrc32 XXXXXXXX\n" and checks the sum; '\n' behind LINE becomes '\0'. */
-static struct xf_error *check_sum(const char *path, char *text)
-{
-	char *newline = strchr(text, '\n');
-	char expected[32];
-
-	if (!newline)
-		return damaged(path, "its checksum is missing");
-	*newline = '\0';
-	snprintf(expected, sizeof(expected), "crc32 %08lx\n",
-		 checksum(0, text, (size_t)(newline - text)));
-	if (strcmp(newline + 1, expected) != 0)
-		return damaged(path, "its checksum does not fit");
-	return NULL;
-}
-
-static void free_tokener(struct json_tokener **tokener)
-{
-	if (*tokener)
-		json_tokener_free(*tokener);
+	if (version == IN_PLACE)
+		return parse_entries(path, edits, undo->state_size, undo);
+	XF_TRY(parse_original(path, root, undo));
+	return parse_entries(path, edits, INT64_MAX, undo);
 }
 
 struct xf_error *xf_undo_file_read(const char *path, struct xf_undo_file *out)
 {
 	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
-	XF_AUTO_FREE char *text = NULL;
-	size_t size;
+	XF_AUTO(xf_json_put) struct json_object *root = NULL;
 
-	XF_TRY(xf_read_text(path, MAX_UNDO_FILE, &text, &size));
-	if (strlen(text) != size)
-		return damaged(path, "it has a zero byte");
-	XF_TRY(check_sum(path, text));
-
-	XF_AUTO(free_tokener) struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
-
-	if (!tokener)
-		return xf_error_memory();
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-
-	XF_AUTO(put_json)
-	struct json_object *root = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
-
-	if (!root)
-		return damaged(path, json_tokener_error_desc(json_tokener_get_error(tokener)));
+	XF_TRY(xf_undo_json_read(path, &root));
 	XF_TRY(parse_root(path, root, &undo));
 	*out = undo;
 	undo = (struct xf_undo_file){ 0 };

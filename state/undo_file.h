@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The undo file: one line of JSON (path and size of the state, each edit with its
- * old and new bytes, and what lies around them), then "crc32 XXXXXXXX" of that
- * line. It is durable before the first byte of the state changes.
+ * The undo file (its form: state/undo_json.h) is durable before the state changes. Of version
+ * 1, bytes were changed in their place: it has path and size of the state, each edit with its
+ * old and new bytes, and what lies around them. Of version 2, a new file has taken the
+ * state's place: it names the original, which is kept, and has size and sum of both.
  */
 #ifndef XF_STATE_UNDO_FILE_H
 #define XF_STATE_UNDO_FILE_H
@@ -21,11 +22,21 @@ struct xf_undo_entry {
 	size_t after_length;
 };
 
+/* A whole file, as it is recognised. */
+struct xf_whole {
+	uint64_t size;
+	unsigned long sum; /* CRC-32 */
+};
+
 /* What an undo file says. */
 struct xf_undo_file {
 	char *state_path;
 	uint64_t state_size;
 	unsigned long around; /* xf_undo_sum_around, when the state was repaired */
+	/* Where a new file has taken the state's place; else original_name is NULL. */
+	char *original_name; /* of the file beside the state that was the state */
+	struct xf_whole original;
+	unsigned long sum; /* of the repaired state */
 	struct xf_undo_entry
 		*entries; /* in the order of offsets, not overlapping, within the state */
 	size_t count;
@@ -37,6 +48,18 @@ void xf_undo_file_deinit(struct xf_undo_file *undo);
 struct xf_error *xf_undo_file_write(const char *undo_path, int fd, const struct xf_input *input,
 				    const struct xf_report *report);
 
+/* A state and the one that takes its place. */
+struct xf_undo_replaced {
+	const char *original_name; /* under which it is kept, beside it */
+	struct xf_whole original;
+	struct xf_whole repaired;
+};
+
+/* Writes the undo file of a state that is about to be replaced. */
+struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct xf_input *input,
+					     const struct xf_report *report,
+					     const struct xf_undo_replaced *replaced);
+
 /* Reads one; nothing in it is believed before it has been checked. */
 struct xf_error *xf_undo_file_read(const char *undo_path, struct xf_undo_file *out);
 
@@ -46,5 +69,8 @@ struct xf_error *xf_undo_file_read(const char *undo_path, struct xf_undo_file *o
  */
 struct xf_error *xf_undo_sum_around(int fd, const char *path, const struct xf_undo_file *undo,
 				    unsigned long *out);
+
+/* Size and sum of a whole file. */
+struct xf_error *xf_undo_sum_all(int fd, const char *path, struct xf_whole *out);
 
 #endif

@@ -85,9 +85,14 @@ echo 'ok standard input'
 # What options name.
 fails 8 'nowhere: open: No such file' check --to nowhere vm
 fails 8 'nowhere: open: No such file' check --cpuid nowhere vm
+fails 8 'nowhere: open: No such file' check --xml nowhere vm
+fails 8 'nowhere: open: No such file' check --qm nowhere vm
+fails 8 'nowhere: open: No such file' check --qm nowhere:snapshot vm
 fails 8 'nowhere: open: No such file' check --cpu max --from nowhere vm
 fails 8 'vm: at byte [0-9]+: expected JSON' check --to vm vm
 fails 8 '^xferry: vm: ' check --cpuid vm vm
+fails 8 '^xferry: vm: ' check --xml vm vm
+fails 8 '^xferry: vm: ' check --qm vm vm
 printf '{' >profile
 fails 8 'profile: at byte 1: the JSON ends here' check --to profile vm
 printf '{"schema": 99}' >profile
@@ -95,6 +100,8 @@ fails 64 'profile of schema 99' check --to profile vm
 mkfifo fifo
 fails 8 '^xferry: fifo: ' check --to fifo vm
 fails 8 '^xferry: fifo: ' check --cpuid fifo vm
+fails 8 '^xferry: fifo: ' check --xml fifo vm
+fails 8 '^xferry: fifo: ' check --qm fifo vm
 rm fifo
 
 # Names with what a terminal would obey.
