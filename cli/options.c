@@ -31,6 +31,7 @@ static const struct {
 	{ 'p', "pass-unknown", NULL, "pass what is not understood, unedited" },
 	{ 'J', "json", "FILE", "append the report as JSON, one line" },
 	{ 'F', "json-fd", "N", "write it to this file descriptor" },
+	{ 'n', "jobs", "N", "check so many files at once in directories (one a CPU)" },
 	{ 'j', "json", NULL, "JSON in place of text; one object a state" },
 	{ 'h', "help", NULL, "this text" },
 };
@@ -98,6 +99,9 @@ static void set(struct options *options, int letter, const char *value)
 		break;
 	case 'p':
 		options->pass_unknown = true;
+		break;
+	case 'n':
+		options->jobs = value;
 		break;
 	case 'J':
 		options->json_file = value;

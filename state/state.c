@@ -10,12 +10,8 @@
 #include "state/state.h"
 
 static const struct xf_format *const formats[] = {
-	&xf_format_qemu,
-	&xf_format_libvirt,
-	&xf_format_qcow2,
-	&xf_format_firecracker,
-	&xf_format_cloud_hypervisor,
-	&xf_format_elf,
+	&xf_format_qemu,	&xf_format_libvirt,	     &xf_format_qcow2,
+	&xf_format_firecracker, &xf_format_cloud_hypervisor, &xf_format_elf,
 	&xf_format_criu,
 };
 
@@ -239,6 +235,21 @@ void xf_state_close(struct xf_state *state)
 	xf_input_close(&state->input);
 	free(state->name);
 	free(state);
+}
+
+struct xf_error *xf_format_at(const char *path, const char **out)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
+
+	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_input_open(place.path, NULL, &input));
+	XF_TRY(xf_input_read_head(&input));
+
+	const struct xf_format *format = format_of(&input);
+
+	*out = format ? format->name : NULL;
+	return NULL;
 }
 
 /* ---- Several states in a file ---- */

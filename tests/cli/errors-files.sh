@@ -14,9 +14,12 @@ for verb in check "fix --in-place" "fix -o copy"; do
 	set -- $verb
 	fails 8 '^xferry: nowhere: open: No such file or directory$' "$@" "${guest[@]}" nowhere
 	fails 8 '^xferry: vm/x: open: Not a directory$' "$@" "${guest[@]}" vm/x
-	mkdir directory
-	fails 8 '^xferry: directory: is a directory without the state.json of a Cloud Hypervisor snapshot$' "$@" "${guest[@]}" directory
-	rmdir directory
+	# check looks through one: tree.sh
+	if [ "$1" = fix ]; then
+		mkdir directory
+		fails 8 '^xferry: directory: is a directory without the state.json of a Cloud Hypervisor snapshot$' "$@" "${guest[@]}" directory
+		rmdir directory
+	fi
 	fails 8 'is a character device' "$@" "${guest[@]}" /dev/zero
 	: >empty
 	fails 8 '^xferry: empty: is empty$' "$@" "${guest[@]}" empty
@@ -106,7 +109,7 @@ rm fifo
 
 # Names with what a terminal would obey.
 mkdir $'a\nb\x1b[2J'
-fails 8 'a\?b\?\[2J: is a directory' check $'a\nb\x1b[2J'
+fails 8 'a\?b\?\[2J: is a directory' fix -o copy $'a\nb\x1b[2J'
 rmdir $'a\nb\x1b[2J'
 cp vm $'v\nm\x1b[2J'
 run 4 check "${guest[@]}" $'v\nm\x1b[2J'
