@@ -1,79 +1,112 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/tree.h"
 
-static unsigned int check_one(const char *path, const struct request *request, bool json);
+#define JOBS_MAX 1024
 
-/* Each of several states in a file. `why` is what it is not one for. */
-static unsigned int check_parts(const char *path, const struct request *request, bool json,
-				struct xf_error *why)
-{
-	struct xf_states *states = NULL;
-	struct xf_error *err = xf_states_at(path, &states);
-	unsigned int status = STATUS_OK;
-
-	if (!err && states->count == 1 && strcmp(states->paths[0], path) == 0)
-		err = why;
-	else
-		xf_error_free(why);
-	if (err) {
-		xf_states_free(states);
-		return not_judged(path, json, err);
-	}
-	for (size_t i = 0; i < states->count; i++)
-		status |= check_one(states->paths[i], request, json);
-	xf_states_free(states);
-	return status;
-}
-
-static unsigned int check_one(const char *path, const struct request *request, bool json)
+static struct xf_error *check_state(const char *path, const struct request *request, bool json,
+				    unsigned int *status)
 {
 	struct xf_state *state = NULL;
 	struct xf_report *report = NULL;
 	struct xf_error *err = judge(path, request, &state, &report);
-	unsigned int status = STATUS_OK;
 
-	if (err && err->code == XF_ERR_USAGE) {
-		status = check_parts(path, request, json, err);
-	} else if (err) {
-		status = not_judged(path, json, err);
-	} else {
+	if (!err) {
 		(json ? print_json_report : print_text_report)(state, request, report);
-		if (report->finding_count)
-			status = STATUS_FINDINGS;
+		*status |= report->finding_count ? STATUS_FINDINGS : STATUS_OK;
 	}
 	xf_report_free(report);
 	xf_state_close(state);
+	return err;
+}
+
+/* One state, or each of several in the file. */
+static unsigned int check_file(const char *path, const struct request *request, bool json)
+{
+	unsigned int status = STATUS_OK;
+	struct xf_error *err = check_state(path, request, json, &status);
+	struct xf_states *states = err ? several_states(path, err) : NULL;
+
+	if (!states)
+		return err ? not_judged(path, json, err) : status;
+	xf_error_free(err);
+	for (size_t i = 0; i < states->count; i++) {
+		err = check_state(states->paths[i], request, json, &status);
+		if (err)
+			status |= not_judged(states->paths[i], json, err);
+	}
+	xf_states_free(states);
 	return status;
+}
+
+/* One bad file does not keep the others from being checked. */
+static unsigned int check_files(const struct options *options, const struct request *request)
+{
+	unsigned int status = STATUS_OK;
+
+	for (int i = 0; i < options->count; i++)
+		status |= check_file(options->arguments[i], request, options->json);
+	return status;
+}
+
+static bool has_tree(const struct options *options)
+{
+	for (int i = 0; i < options->count; i++)
+		if (is_tree(options->arguments[i]))
+			return true;
+	return false;
+}
+
+/* 0 is not given. False: no number of workers. */
+static bool read_jobs(const char *text, unsigned int *out)
+{
+	unsigned int number = 0;
+
+	if (!text) {
+		*out = 0;
+		return true;
+	}
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9' || number > JOBS_MAX)
+			return false;
+		number = 10 * number + (unsigned int)(*p - '0');
+	}
+	if (number < 1 || number > JOBS_MAX)
+		return false;
+	*out = number;
+	return true;
 }
 
 static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
 	struct request request;
-	unsigned int status;
+	unsigned int status, jobs;
 
 	if (!read_options(verb, argc, argv, &options, &status))
 		return status;
 	if (!options.count)
 		return usage(verb, "name at least one saved state");
+	if (!read_jobs(options.jobs, &jobs))
+		return usage(verb, "--jobs is a number from 1 to %d, not '%s'", JOBS_MAX,
+			     options.jobs);
 
 	struct xf_error *err = load_request(&options, &request);
 
 	if (err)
 		return complain(err);
-	/* One bad file does not keep the others from being checked. */
-	for (int i = 0; i < options.count; i++)
-		status |= check_one(options.arguments[i], &request, options.json);
+	status = has_tree(&options) ? check_trees(options.arguments, options.count, &request, jobs,
+						  options.json)
+				    : check_files(&options, &request);
 	request_deinit(&request);
 	return status;
 }
 
 const struct verb verb_check = {
 	.name = "check",
-	.arguments = "STATE… [GUEST] [TARGET] [--only COMPONENTS] [--json]",
+	.arguments = "STATE|DIRECTORY… [GUEST] [TARGET] [--only COMPONENTS] [--jobs N] [--json]",
 	.summary = "Tell what leaked into saved states and what a target answers to them.",
-	.options = "cdeftOj",
+	.options = "cxqdeftOnj",
 	.run = run_check,
 };

@@ -31,8 +31,13 @@ extern const struct verb verb_check, verb_fix, verb_undo, verb_filter, verb_prob
 
 /* ---- options.c ---- */
 
+/* Those that tell what the guest was shown, of which one can be given. */
+#define EVIDENCE_OPTIONS "--cpu, --xml, --qm, --cpuid or --exposed"
+
 struct options {
 	const char *cpu;
+	const char *xml;
+	const char *qm;
 	const char *cpuid;
 	const char *exposed;
 	const char *from;
@@ -43,6 +48,7 @@ struct options {
 	const char *max_tail;
 	const char *json_file;
 	const char *json_fd;
+	const char *jobs;
 	bool in_place;
 	bool pass_unknown;
 	bool json;
@@ -72,12 +78,23 @@ void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
 
-/* Opens a state, with a progress line. */
-struct xf_error *open_state(const char *path, struct xf_state **state);
+/* Opens a state, with a progress line. What it tells itself of the guest is told of --from. */
+struct xf_error *open_state(const char *path, const struct request *request,
+			    struct xf_state **state);
 
 /* Opens and judges a state, with a progress line. */
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report);
+
+/* Judges an open state; prints nothing. */
+struct xf_error *judge_opened(struct xf_state *state, const struct request *request,
+			      struct xf_report **report);
+
+/*
+ * The states at a path that could not be opened as one, if the error is that there are
+ * several; else NULL.
+ */
+struct xf_states *several_states(const char *path, const struct xf_error *err);
 
 /* Says why there is no report, in JSON too: one object a file. Frees the error. */
 unsigned int not_judged(const char *path, bool json, struct xf_error *err);
@@ -86,6 +103,9 @@ unsigned int not_judged(const char *path, bool json, struct xf_error *err);
 
 /* Says the error on stderr, frees it and returns its exit status. */
 unsigned int complain(struct xf_error *err);
+
+/* Writes the error's line and returns its exit status. */
+unsigned int put_error(const struct xf_error *err, FILE *to);
 
 /* "xferry VERB: ..." on stderr; returns STATUS_USAGE. */
 unsigned int usage(const struct verb *verb, const char *format, ...)
@@ -104,6 +124,8 @@ struct progress {
 };
 
 struct progress progress_start(const char *what);
+/* For work that is counted. Here and not in the library: nothing is to be passed on. */
+void progress_count(struct progress *progress, uint64_t states, uint64_t others);
 void progress_end(struct progress *progress);
 
 /* ---- text.c ---- */

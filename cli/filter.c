@@ -348,6 +348,6 @@ const struct verb verb_filter = {
 	.arguments = "[GUEST] [TARGET] [--only COMPONENTS] [--max-tail SIZE] [--pass-unknown] "
 		     "[--json FILE | --json-fd N] <STREAM >STREAM",
 	.summary = "Pass a migration stream on, without what leaked into it.",
-	.options = "cdeftOmpJF",
+	.options = "cxqdeftOmpJF",
 	.run = run_filter,
 };

@@ -122,6 +122,6 @@ const struct verb verb_fix = {
 	.name = "fix",
 	.arguments = "STATE [GUEST] [TARGET] (-o FILE | --in-place) [--only COMPONENTS] [--json]",
 	.summary = "Drop what leaked into a saved state, in a copy or reversibly in place.",
-	.options = "cdeftOoiuj",
+	.options = "cxqdeftOoiuj",
 	.run = run_fix,
 };

@@ -11,14 +11,10 @@
 #define QUIET_MS 500
 #define REDRAW_MS 100
 
-unsigned int complain(struct xf_error *err)
+unsigned int put_error(const struct xf_error *err, FILE *to)
 {
-	enum xf_error_code code = err->code;
-
-	fflush(stdout); /* where both go to one file, in the order of time */
-	fprintf(stderr, "xferry: %s\n", err->text);
-	xf_error_free(err);
-	switch (code) {
+	fprintf(to, "xferry: %s\n", err->text);
+	switch (err->code) {
 	case XF_ERR_USAGE:
 		return STATUS_USAGE;
 	case XF_ERR_FORMAT:
@@ -26,6 +22,16 @@ unsigned int complain(struct xf_error *err)
 	default:
 		return STATUS_ERROR;
 	}
+}
+
+unsigned int complain(struct xf_error *err)
+{
+	fflush(stdout); /* where both go to one file, in the order of time */
+
+	unsigned int status = put_error(err, stderr);
+
+	xf_error_free(err);
+	return status;
 }
 
 void put_printable(const char *text, FILE *to)
@@ -63,15 +69,23 @@ static int64_t now_ms(void)
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
+/* Whether the line shall be drawn now. */
+static bool is_due(struct progress *progress, int64_t now)
+{
+	if (now - progress->started < QUIET_MS || now - progress->shown < REDRAW_MS)
+		return false;
+	progress->shown = now;
+	progress->visible = true;
+	return true;
+}
+
 static void step(void *data, uint64_t done, uint64_t total)
 {
 	struct progress *progress = data;
 	int64_t now = now_ms();
 
-	if (now - progress->started < QUIET_MS || now - progress->shown < REDRAW_MS)
+	if (!is_due(progress, now))
 		return;
-	progress->shown = now;
-	progress->visible = true;
 	fprintf(stderr, "\r%s: %" PRIu64 " MiB", progress->what, done >> 20);
 	if (total)
 		fprintf(stderr, " of %" PRIu64 " MiB (%u %%)", total >> 20,
@@ -80,6 +94,13 @@ static void step(void *data, uint64_t done, uint64_t total)
 		fprintf(stderr, ", %" PRIu64 " MiB/s",
 			(done >> 10) * 1000 / (uint64_t)(now - progress->started) >> 10);
 	fputs("   ", stderr);
+}
+
+void progress_count(struct progress *progress, uint64_t states, uint64_t others)
+{
+	if (progress->call.step && is_due(progress, now_ms()))
+		fprintf(stderr, "\r%s: %" PRIu64 " states, %" PRIu64 " other files   ",
+			progress->what, states, others);
 }
 
 struct progress progress_start(const char *what)

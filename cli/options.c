@@ -14,9 +14,13 @@ static const struct {
 	const char *help;
 } table[] = {
 	{ 'c', "cpu", "MODEL", "what the guest was shown: QEMU's -cpu argument" },
+	{ 'x', "xml", "FILE", "what the guest was shown: libvirt's XML, virsh dumpxml" },
+	{ 'q', "qm", "FILE",
+	  "what the guest was shown: Proxmox' VMID.conf, or VMID.conf:SNAPSHOT" },
 	{ 'd', "cpuid", "FILE", "what the guest was shown: 'cpuid -1r', run in the guest" },
 	{ 'e', "exposed", "MASK", "what the guest was shown: 0x7, or x87,sse,avx" },
-	{ 'f', "from", "HOST", "what 'host' and 'max' mean in --cpu: the host it began on" },
+	{ 'f', "from", "HOST",
+	  "the host it began on, for what depends on that: 'host', host-passthrough" },
 	{ 't', "to", "TARGET",
 	  "where it shall run: local, a profile, or preset:NAME[,+c,-c…] (see xferry explain)" },
 	{ 'O', "only", "COMPONENTS", "drop these only: pkru, or a mask" },
@@ -27,6 +31,7 @@ static const struct {
 	{ 'p', "pass-unknown", NULL, "pass what is not understood, unedited" },
 	{ 'J', "json", "FILE", "append the report as JSON, one line" },
 	{ 'F', "json-fd", "N", "write it to this file descriptor" },
+	{ 'n', "jobs", "N", "check so many files at once in directories (one a CPU)" },
 	{ 'j', "json", NULL, "JSON in place of text; one object a state" },
 	{ 'h', "help", NULL, "this text" },
 };
@@ -59,6 +64,12 @@ static void set(struct options *options, int letter, const char *value)
 	case 'c':
 		options->cpu = value;
 		break;
+	case 'x':
+		options->xml = value;
+		break;
+	case 'q':
+		options->qm = value;
+		break;
 	case 'd':
 		options->cpuid = value;
 		break;
@@ -89,6 +100,9 @@ static void set(struct options *options, int letter, const char *value)
 	case 'p':
 		options->pass_unknown = true;
 		break;
+	case 'n':
+		options->jobs = value;
+		break;
 	case 'J':
 		options->json_file = value;
 		break;
@@ -103,16 +117,25 @@ static void set(struct options *options, int letter, const char *value)
 	}
 }
 
+/* Whose state may itself tell what the guest was shown. A stream in a pipe does not. */
+static bool takes_state(const struct verb *verb)
+{
+	return verb != &verb_filter;
+}
+
 static unsigned int check_options(const struct verb *verb, const struct options *options)
 {
-	int evidence =
-		(options->cpu != NULL) + (options->cpuid != NULL) + (options->exposed != NULL);
+	int of_host = (options->cpu != NULL) + (options->xml != NULL) + (options->qm != NULL);
+	int fixed = (options->cpuid != NULL) + (options->exposed != NULL);
 
-	if (evidence > 1)
-		return usage(verb, "only one of --cpu, --cpuid and --exposed can tell what the "
-				   "guest was shown");
-	if (options->from && !options->cpu)
-		return usage(verb, "--from explains --cpu host or max and needs it");
+	if (of_host + fixed > 1)
+		return usage(verb,
+			     "only one of " EVIDENCE_OPTIONS " can tell what the guest was shown");
+	if (options->from && fixed)
+		return usage(verb, "--from explains what depends on the host that the guest began "
+				   "on; --cpuid and --exposed do not");
+	if (options->from && !of_host && !takes_state(verb))
+		return usage(verb, "--from explains --cpu, --xml or --qm and needs one");
 	return STATUS_OK;
 }
 
@@ -200,6 +223,10 @@ static struct xf_error *load_guest(const struct options *options, const struct x
 		return xf_evidence_from_cpuid(options->cpuid, out);
 	if (options->cpu)
 		return xf_evidence_from_cpu(options->cpu, from, out);
+	if (options->xml)
+		return xf_evidence_from_xml(options->xml, from, out);
+	if (options->qm)
+		return xf_evidence_from_qm(options->qm, from, out);
 	return NULL;
 }
 

@@ -75,11 +75,11 @@ static size_t end_of_run(const struct xf_state *state, const struct xf_report *r
 static const char *evidence_remedy(const struct xf_report *report)
 {
 	if (!report->evidence)
-		return "say what the guest was shown: --cpu, --cpuid or --exposed";
+		return "say what the guest was shown: " EVIDENCE_OPTIONS;
 	if (report->contradicted)
 		return "give this guest's own: it was shown what it has enabled";
 	if (report->evidence->all_of_host)
-		return "say what 'host' and 'max' had: --from, the host where the guest began";
+		return "say what its host had: --from, the host where the guest began";
 	return "say it more exactly: NAME-v1, +feature, -feature, or --cpuid, --exposed";
 }
 

@@ -70,7 +70,7 @@ static unsigned int run_trip(struct trip *trip)
 	unsigned int status;
 
 	if (!trip->from_mask)
-		err = open_state(path, &trip->state);
+		err = open_state(path, &trip->request, &trip->state);
 	status = err ? STATUS_ERROR : predict(trip, &err);
 	return err ? not_judged(path, trip->options->json, err) : status;
 }
@@ -118,6 +118,6 @@ const struct verb verb_route = {
 	.arguments = "STATE | MASK [GUEST] HOST HOST… [--json]",
 	.summary =
 		"Predict a journey over several hosts, hop by hop; the first has saved the STATE.",
-	.options = "cdefj",
+	.options = "cxqdefj",
 	.run = run_route,
 };

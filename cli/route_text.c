@@ -395,6 +395,8 @@ static void print_fix(const struct trip *trip, size_t n)
 
 	printf("  repair before hop %zu: xferry %s", n + 1, file ? "fix" : "filter");
 	print_option("--cpu", options->cpu);
+	print_option("--xml", options->xml);
+	print_option("--qm", options->qm);
 	print_option("--from", options->from);
 	print_option("--cpuid", options->cpuid);
 	print_option("--exposed", options->exposed);
@@ -440,8 +442,8 @@ static const char *evidence_remedy(const struct trip *trip)
 		       "that,\n    whatever it was given: give what the guest itself sees on its "
 		       "first host, --cpuid";
 	if (trip->journey->evidence)
-		return "say more exactly what the guest was shown: --cpu, --cpuid or --exposed";
-	return "say what the guest was shown: --cpu, --cpuid or --exposed";
+		return "say more exactly what the guest was shown: " EVIDENCE_OPTIONS;
+	return "say what the guest was shown: " EVIDENCE_OPTIONS;
 }
 
 /* What the findings on the repaired way could be helped with. */

@@ -49,7 +49,7 @@ void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool
 	if (contradicted && unknown == (XF_USER & ~XF_FPSSE)) {
 		printf("%s: contradicted by the state, set aside\n", evidence->source);
 	} else if (!evidence) {
-		puts("nothing tells what it was shown (--cpu, --cpuid or --exposed would)");
+		puts("nothing tells what it was shown (" EVIDENCE_OPTIONS " would)");
 	} else {
 		printf("was shown ");
 		print_mask(guest.shown & guest.known);

@@ -18,6 +18,8 @@
 #include "host/nearest.h"
 #include "host/text.h"
 
+#define ICELAKE_CLIENT (XF_SHOWS_XSAVE | XF_SHOWS_AVX | XF_SHOWS_PKU)
+
 static const struct {
 	unsigned int shows; /* any of these features… */
 	uint64_t mask;	    /* …shows these components */
@@ -37,6 +39,20 @@ static const struct {
 	{ XF_SHOWS_ARCH_LBR, XF_LBR, false },
 };
 
+/*
+ * Models that QEMU had up to 7.0. libvirt's Icelake-Client has MPX besides, and where QEMU has no
+ * such model libvirt adds that to another; newer Proxmox VE gives Icelake-Server instead.
+ */
+static const struct xf_cpu_model gone_models[] = {
+	{ "Icelake-Client", ICELAKE_CLIENT | XF_SHOWS_MPX | XF_SHOWS_AVX512F, ICELAKE_CLIENT, 0,
+	  false },
+	{ "Icelake-Client-noTSX", ICELAKE_CLIENT | XF_SHOWS_MPX | XF_SHOWS_AVX512F, ICELAKE_CLIENT,
+	  0, false },
+	{ "Icelake-Client-v1", ICELAKE_CLIENT, ICELAKE_CLIENT, 0, false },
+	{ "Icelake-Client-v2", ICELAKE_CLIENT, ICELAKE_CLIENT, 0, false },
+	{ "Icelake-Client-v3", ICELAKE_CLIENT, ICELAKE_CLIENT, 0, false },
+};
+
 /* Features that the guest was certainly shown, and those that it may have been. */
 struct features {
 	unsigned int certain, possible;
@@ -52,6 +68,14 @@ static int compare_feature(const void *name, const void *row)
 	return strcmp(name, ((const struct xf_cpu_feature *)row)->name);
 }
 
+static const struct xf_cpu_model *find_gone(const char *name)
+{
+	for (size_t i = 0; i < sizeof(gone_models) / sizeof(gone_models[0]); i++)
+		if (strcmp(gone_models[i].name, name) == 0)
+			return &gone_models[i];
+	return NULL;
+}
+
 struct xf_error *xf_cpu_model_find(const char *word, size_t len, const struct xf_cpu_model **out)
 {
 	char name[XF_WORD_MAX + 1] = "";
@@ -60,6 +84,8 @@ struct xf_error *xf_cpu_model_find(const char *word, size_t len, const struct xf
 		memcpy(name, word, len);
 	*out = bsearch(name, xf_cpu_models, xf_cpu_model_count, sizeof(*xf_cpu_models),
 		       compare_model);
+	if (!*out)
+		*out = find_gone(name);
 	if (*out)
 		return NULL;
 
@@ -68,11 +94,11 @@ struct xf_error *xf_cpu_model_find(const char *word, size_t len, const struct xf
 	for (size_t i = 0; i < xf_cpu_model_count; i++)
 		xf_nearest_try(&nearest, xf_cpu_models[i].name);
 	if (strncmp(name, "x86-64-v", 8) == 0)
-		return xf_error_new(
-			XF_ERR_USAGE, NULL,
-			"unknown CPU model \"%.*s\": a name of Proxmox VE's own; give what "
-			"'qm showcmd VMID' prints behind -cpu",
-			xf_shown_length(len), word);
+		return xf_error_new(XF_ERR_USAGE, NULL,
+				    "unknown CPU model \"%.*s\": a name of Proxmox VE's own; --qm "
+				    "reads it, else give "
+				    "what 'qm showcmd VMID' prints behind -cpu",
+				    xf_shown_length(len), word);
 	return xf_error_new(XF_ERR_USAGE, NULL, "unknown CPU model \"%.*s\"" XF_NEAREST_FORMAT,
 			    xf_shown_length(len), word, XF_NEAREST_ARGS(&nearest));
 }

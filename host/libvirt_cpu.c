@@ -18,19 +18,13 @@
 #define FILE_MAX ((4u << 20) + 1)
 
 /*
- * Models of libvirt's that QEMU does not have, or no longer. libvirt gives the nearest that there
- * is, and the difference as features. QEMU's Icelake-Client had no MPX, libvirt's has.
+ * Models of libvirt's that no QEMU has, without XSAVE. libvirt gives the nearest that there is,
+ * and the difference as features.
  */
 static const struct xf_cpu_model own_models[] = {
-	{ "Icelake-Client",
-	  XF_SHOWS_XSAVE | XF_SHOWS_AVX | XF_SHOWS_PKU | XF_SHOWS_MPX | XF_SHOWS_AVX512F,
-	  XF_SHOWS_XSAVE | XF_SHOWS_AVX | XF_SHOWS_PKU, 0, false },
-	{ "Icelake-Client-noTSX",
-	  XF_SHOWS_XSAVE | XF_SHOWS_AVX | XF_SHOWS_PKU | XF_SHOWS_MPX | XF_SHOWS_AVX512F,
-	  XF_SHOWS_XSAVE | XF_SHOWS_AVX | XF_SHOWS_PKU, 0, false },
-	{ "cpu64-rhel5", 0, 0, 0, false },
-	{ "cpu64-rhel6", 0, 0, 0, false },
-	{ "pentiumpro", 0, 0, 0, false },
+	{ .name = "cpu64-rhel5" },
+	{ .name = "cpu64-rhel6" },
+	{ .name = "pentiumpro" },
 };
 
 /* A model of which nothing is known. */
@@ -155,11 +149,11 @@ struct xf_error *xf_evidence_of_xml(const char *name, const char *text, size_t s
 	struct xf_evidence *evidence = NULL;
 	struct xf_error *err = xf_libvirt_xml_read(name, text, size, &xml);
 
-	if (!err && xml.command_cpu)
-		err = of_command(name, xml.command_cpu, false, &evidence);
+	if (!err && xml.args.cpu)
+		err = of_command(name, xml.args.cpu, false, &evidence);
 	else if (!err && xml.cpu.there)
 		err = of_cpu(name, &xml, false, &evidence);
-	xf_libvirt_xml_free_own(&xml);
+	xf_libvirt_xml_deinit(&xml);
 	if (err)
 		return err;
 	*out = evidence;
@@ -177,12 +171,12 @@ struct xf_error *xf_evidence_from_xml(const char *path, const struct xf_host *fr
 
 	XF_TRY(xf_read_text(path, FILE_MAX, &text, &size));
 	err = xf_libvirt_xml_read(path, text, size, &xml);
-	if (!err && xml.command_cpu)
-		err = of_command(path, xml.command_cpu, true, &evidence);
+	if (!err && xml.args.cpu)
+		err = of_command(path, xml.args.cpu, true, &evidence);
 	else if (!err && (xml.cpu.there || xml.domain))
 		err = of_cpu(path, &xml, true, &evidence);
 	else if (!err)
 		err = xf_error_new(XF_ERR_DAMAGED, path, "there is no guest's <cpu> in it");
-	xf_libvirt_xml_free_own(&xml);
+	xf_libvirt_xml_deinit(&xml);
 	return err ? err : xf_evidence_begun(evidence, from, out);
 }

@@ -44,8 +44,6 @@ struct reader {
 	struct xf_libvirt_cpu *cpu; /* the one that is being read, or NULL */
 	size_t cpu_path;	    /* how much of `path` it is */
 
-	bool after_cpu_argument; /* <qemu:arg value='-cpu'/> was the last one */
-	bool after_global_argument;
 	struct xf_libvirt_xml xml;
 };
 
@@ -249,27 +247,16 @@ static void take_arch(struct reader *reader, struct value arch)
 			  xf_shown_length(arch.len), arch.text);
 }
 
-/* What QEMU is given behind all that libvirt makes: the last -cpu counts. */
 static void take_argument(struct reader *reader, struct value value)
 {
-	bool cpu = reader->after_cpu_argument;
-	bool global = reader->after_global_argument;
+	struct xf_qemu_args *args = &reader->xml.args;
 
-	if (global && value.text && memmem(value.text, value.len, "cpu", 3))
+	if (!xf_qemu_args_take(args, value.text ? value.text : "", value.len))
+		fail(reader, xf_error_memory());
+	else if (args->global)
 		fail_here(reader, XF_ERR_USAGE,
 			  "-global changes the CPU; say with --cpu or --exposed what the guest was "
 			  "shown");
-	reader->after_cpu_argument = is(value, "-cpu") || is(value, "--cpu");
-	reader->after_global_argument = is(value, "-global") || is(value, "--global");
-	if (!cpu || !value.text)
-		return;
-
-	char *copy = strndup(value.text, value.len);
-
-	if (!copy)
-		fail(reader, xf_error_memory());
-	free(reader->xml.command_cpu);
-	reader->xml.command_cpu = copy;
 }
 
 /* ---- libxml2's events ---- */
@@ -418,7 +405,7 @@ struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t 
 
 	xmlFreeParserCtxt(reader.parser);
 	if (err) {
-		xf_libvirt_xml_free_own(&reader.xml);
+		xf_libvirt_xml_deinit(&reader.xml);
 		return err;
 	}
 	reader.xml.cpu = reader.cookie.there ? reader.cookie : reader.domain;
@@ -426,8 +413,7 @@ struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t 
 	return NULL;
 }
 
-void xf_libvirt_xml_free_own(struct xf_libvirt_xml *xml)
+void xf_libvirt_xml_deinit(struct xf_libvirt_xml *xml)
 {
-	free(xml->command_cpu);
-	xml->command_cpu = NULL;
+	xf_qemu_args_deinit(&xml->args);
 }

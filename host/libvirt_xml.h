@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "host/cpu_model.h"
 #include "host/nearest.h"
+#include "host/qemu_args.h"
 
 enum xf_libvirt_mode {
 	XF_LIBVIRT_CUSTOM,
@@ -27,14 +28,14 @@ struct xf_libvirt_cpu {
 struct xf_libvirt_xml {
 	/* Of the guest as it ran: the cookie's, where there is one, else the domain's. */
 	struct xf_libvirt_cpu cpu;
-	bool domain;	   /* there is a whole domain, */
-	bool i686;	   /* of a 32-bit machine, */
-	char *command_cpu; /* and this is the -cpu that it gives QEMU itself, or NULL */
+	bool domain;		  /* there is a whole domain, */
+	bool i686;		  /* of a 32-bit machine, */
+	struct xf_qemu_args args; /* and what it gives QEMU itself */
 };
 
 /* Reads `size` bytes of XML. `name` is for errors. */
 struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t size,
 				     struct xf_libvirt_xml *out);
-void xf_libvirt_xml_free_own(struct xf_libvirt_xml *xml);
+void xf_libvirt_xml_deinit(struct xf_libvirt_xml *xml);
 
 #endif

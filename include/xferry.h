@@ -181,6 +181,12 @@ struct xf_error *xf_host_to_json(const struct xf_host *host, char **out);
 
 void xf_host_free(struct xf_host *host);
 
+/*
+ * Where the components lie in a host's XSAVE area: "intel", "amd" (Zen 3), "amd-avx512" (Zen 4
+ * and later), "local", or the path of a profile that has a layout.
+ */
+struct xf_error *xf_layout_open(const char *spec, struct xf_layout *out);
+
 /* What QEMU does when its KVM refuses a vCPU's state. */
 enum xf_refusal {
 	XF_REFUSAL_UNKNOWN, /* one or the other */
@@ -261,7 +267,21 @@ struct xf_progress {
  */
 struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
 			       struct xf_state **out);
+
+/*
+ * One vCPU's area as KVM_GET_XSAVE or KVM_GET_XSAVE2 gives it, alone in a file, 4096 bytes or more.
+ * Nothing in it tells what it is or where its components lie: `layout` is of the host that saved it.
+ * XF_ERR_DAMAGED: the area cannot be of this layout. XF_ERR_USAGE: the file is of another format.
+ */
+struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *layout,
+				    struct xf_state **out);
 void xf_state_close(struct xf_state *state);
+
+/*
+ * The name of the format of which a file is by its first bytes, as xf_state_format gives it, or
+ * NULL: of none that xferry reads. It lives for ever. For files, of which nothing is gone by it.
+ */
+struct xf_error *xf_format_at(const char *path, const char **out);
 
 /* The states at a path: one, or FILE#NAME for each of several. */
 struct xf_states {
@@ -279,6 +299,8 @@ const char *xf_state_title(const struct xf_state *state);   /* "QEMU migration s
 const char *xf_state_machine(const struct xf_state *state); /* "pc-i440fx-7.2", or NULL */
 enum xf_found_by xf_state_found_by(const struct xf_state *state);
 const char *xf_found_by_name(enum xf_found_by found_by); /* "description"… */
+/* A kind of file that is never changed: what is in it is no virtual machine's. */
+bool xf_state_read_only(const struct xf_state *state);
 size_t xf_state_vcpu_count(const struct xf_state *state);
 const struct xf_vcpu *xf_state_vcpu(const struct xf_state *state, size_t i);
 
@@ -459,6 +481,15 @@ void xf_journey_free(struct xf_journey *journey);
  */
 struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_report *report,
 			     const char *path, const struct xf_progress *progress);
+
+/*
+ * A state that xf_state_open_area has opened: writes the repaired area as a host of another layout
+ * has it, in the standard format, which is the only one that KVM loads. A component in use that has
+ * no place there is XF_ERR_REFUSED. The file appears as in xf_fix_copy; it is written without
+ * edits, too.
+ */
+struct xf_error *xf_fix_relaid(const struct xf_state *state, const struct xf_report *report,
+			       const struct xf_layout *to, const char *path);
 
 /*
  * Repairs the file itself. First an undo file is made durable: `undo_path`, or

@@ -44,6 +44,9 @@ struct xf_format {
 	/* The input's head has been read. `out` is empty before; written on success only. */
 	struct xf_error *(*read)(struct xf_input *input, struct xf_record *out);
 
+	/* What is in it is no virtual machine's: it is told, and never changed. */
+	bool read_only;
+
 	/* What follows may be NULL. */
 
 	/* The states in the file, where it may hold several or none. */
@@ -76,6 +79,10 @@ void xf_record_deinit(struct xf_record *record, const struct xf_format *format);
 extern const struct xf_format xf_format_qemu;
 extern const struct xf_format xf_format_libvirt;
 extern const struct xf_format xf_format_qcow2;
+extern const struct xf_format xf_format_firecracker;
+extern const struct xf_format xf_format_cloud_hypervisor;
+extern const struct xf_format xf_format_elf;
+extern const struct xf_format xf_format_criu;
 
 /*
  * What a file is, as far as its first bytes tell, of which no format knows anything.

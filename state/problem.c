@@ -29,10 +29,11 @@ static const struct xf_problem problems[] = {
 "tells whether the guest was shown it. It may have leaked from the host; or the\n"
 "guest has not come to enable it yet, as in its firmware, where XCR0 is 1\n"
 "whatever the CPU. A stream does not carry the guest's CPUID, so xferry changes\n"
-"nothing until it is told: --cpu with QEMU's -cpu argument, --cpuid with a dump\n"
-"made in the guest, or --exposed with the mask. On a route it can also mean that\n"
-"the guest has run where KVM shows its guests all that the host holds: there it\n"
-"was shown this, whatever it was given, and may have put it to use.",
+"nothing until it is told: --cpu with QEMU's -cpu argument, --xml with libvirt's\n"
+"XML, --qm with Proxmox' configuration, --cpuid with a dump made in the guest, or\n"
+"--exposed with the mask. On a route it can also mean that the guest has run where\n"
+"KVM shows its guests all that the host holds: there it was shown this, whatever\n"
+"it was given, and may have put it to use.",
 	},
 	[XF_PROBLEM_CONTRADICTION] = {
 		.code = "XF103",
@@ -67,8 +68,9 @@ static const struct xf_problem problems[] = {
 		.title = "refused by the target, no evidence",
 		.text =
 "The target refuses a component in use, and nothing tells whether it is the\n"
-"guest's own or has leaked. Say what the guest was shown (--cpu, --cpuid,\n"
-"--exposed): a leaked component can then be dropped. The guest's own can not.",
+"guest's own or has leaked. Say what the guest was shown (--cpu, --xml,\n"
+"--qm, --cpuid, --exposed): a leaked component can then be dropped. The guest's\n"
+"own can not.",
 	},
 	[XF_PROBLEM_FPSSE] = {
 		.code = "XF204",

@@ -94,6 +94,8 @@ struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence
 	XF_AUTO(scope_free_report) struct xf_report *report = NULL;
 	struct xf_known known;
 
+	if (state->format->read_only)
+		only = 0;
 	XF_TRY(new_report(record->vcpu_count, &report));
 	XF_TRY(xf_known_of(record->vcpus, record->vcpu_count, guest, record->evidence, &known));
 	report->state = state;

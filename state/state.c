@@ -6,12 +6,17 @@
 #include "base/scope.h"
 #include "host/evidence.h"
 #include "host/text.h"
+#include "state/raw_area.h"
 #include "state/state.h"
 
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,
 	&xf_format_libvirt,
 	&xf_format_qcow2,
+	&xf_format_firecracker,
+	&xf_format_cloud_hypervisor,
+	&xf_format_elf,
+	&xf_format_criu,
 };
 
 /* Kinds of files that people try, and what to tell them. */
@@ -31,9 +36,6 @@ static const struct {
 	{ MAGIC("\x89LZO"), "compressed by lzop", "lzop -dc" },
 	{ MAGIC("\x11\x22\x33\x44"),
 	  "one of the channels of a multifd migration: switch the capability 'multifd' off" },
-	{ MAGIC("\x7f"
-		"ELF"),
-	  "an ELF file: core dumps are not read yet" },
 #undef MAGIC
 };
 
@@ -51,6 +53,9 @@ struct xf_error *xf_format_unknown(const char *path, const char *verb, const uin
 		return xf_error_new(XF_ERR_FORMAT, path, "is %s: use '%s FILE | xferry %s'",
 				    foreign[i].answer, foreign[i].unpacker, verb);
 	}
+	if (xf_raw_area_is_likely(head, size))
+		return xf_error_new(XF_ERR_FORMAT, path,
+				    "looks like a raw XSAVE area: --layout says of which host");
 	return xf_error_new(XF_ERR_FORMAT, path,
 			    "is no saved state that xferry reads: a QEMU migration stream "
 			    "begins with 'QEVM'");
@@ -137,20 +142,19 @@ static struct xf_error *place_of(const char *path, struct place *out)
 
 /* ---- Opening ---- */
 
-static struct xf_error *find_format(const struct xf_input *input, const struct xf_format **out)
+/* The format that knows the file's first bytes, or NULL. */
+static const struct xf_format *format_of(const struct xf_input *input)
 {
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (formats[i]->recognise(input->head, input->head_size)) {
-			*out = formats[i];
-			return NULL;
-		}
-	}
-	return xf_format_unknown(input->path, "check -", input->head, input->head_size);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (formats[i]->recognise(input->head, input->head_size))
+			return formats[i];
+	return NULL;
 }
 
-/* The file, open, its format known; of its content the head has been read. */
-static struct xf_error *open_file(const char *path, const struct xf_progress *progress,
-				  struct xf_state *state)
+/* The file, open; of its content the head has been read, and its format, if it has one, is known.
+ */
+static struct xf_error *open_any_file(const char *path, const struct xf_progress *progress,
+				      struct xf_state *state)
 {
 	XF_AUTO(place_deinit) struct place place = { 0 };
 
@@ -161,7 +165,17 @@ static struct xf_error *open_file(const char *path, const struct xf_progress *pr
 	if (!state->name)
 		return xf_error_memory();
 	XF_TRY(xf_input_read_head(&state->input));
-	XF_TRY(find_format(&state->input, &state->format));
+	state->format = format_of(&state->input);
+	return NULL;
+}
+
+static struct xf_error *open_file(const char *path, const struct xf_progress *progress,
+				  struct xf_state *state)
+{
+	XF_TRY(open_any_file(path, progress, state));
+	if (!state->format)
+		return xf_format_unknown(state->input.path, "check -", state->input.head,
+					 state->input.head_size);
 	if (state->input.part && !state->format->list)
 		return xf_error_new(XF_ERR_USAGE, state->input.path,
 				    "holds one state, and none of the name '%s'",
@@ -190,6 +204,33 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 	return NULL;
 }
 
+struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *layout,
+				    struct xf_state **out)
+{
+	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
+	struct xf_bit where;
+
+	if (!state)
+		return xf_error_memory();
+	if (xf_layout_check(layout, &where) != XF_LAYOUT_OK)
+		return xf_error_new(XF_ERR_USAGE, NULL, "the area's layout cannot be a CPU's");
+	state->input.fd = -1;
+	XF_TRY(open_any_file(path, NULL, state));
+	if (state->format)
+		return xf_error_new(XF_ERR_USAGE, state->input.path,
+				    "is no raw XSAVE area, and needs no layout: %s",
+				    state->format->title);
+	if (state->input.part)
+		return xf_error_new(XF_ERR_USAGE, state->input.path,
+				    "is to be read as a raw XSAVE area, which has no part '%s'",
+				    state->input.part);
+	state->format = &xf_format_area;
+	XF_TRY(xf_raw_area_read(&state->input, layout, &state->record));
+	XF_TRY(xf_input_unchanged(&state->input));
+	*out = xf_take(state);
+	return NULL;
+}
+
 void xf_state_close(struct xf_state *state)
 {
 	if (!state)
@@ -198,6 +239,21 @@ void xf_state_close(struct xf_state *state)
 	xf_input_close(&state->input);
 	free(state->name);
 	free(state);
+}
+
+struct xf_error *xf_format_at(const char *path, const char **out)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
+
+	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_input_open(place.path, NULL, &input));
+	XF_TRY(xf_input_read_head(&input));
+
+	const struct xf_format *format = format_of(&input);
+
+	*out = format ? format->name : NULL;
+	return NULL;
 }
 
 /* ---- Several states in a file ---- */
@@ -308,6 +364,11 @@ const char *xf_found_by_name(enum xf_found_by found_by)
 	default:
 		return "signature";
 	}
+}
+
+bool xf_state_read_only(const struct xf_state *state)
+{
+	return state->format->read_only;
 }
 
 size_t xf_state_vcpu_count(const struct xf_state *state)

@@ -63,13 +63,15 @@ fails 16 'standard input cannot be repaired' fix --cpu qemu64 --in-place -
 fails 16 'standard input cannot be repaired' fix --cpu qemu64 -o copy -
 
 # Evidence and target.
-only_one='only one of --cpu, --cpuid and --exposed'
+only_one='only one of --cpu, --xml, --qm, --cpuid or --exposed'
 fails 16 "$only_one" check --cpu qemu64 --exposed 0x3 vm
 fails 16 "$only_one" check --cpu qemu64 --cpuid profile vm
 fails 16 "$only_one" check --cpuid profile --exposed 0x3 vm
 fails 16 "$only_one" fix --cpu qemu64 --cpuid profile --exposed 0x3 --in-place vm
-fails 16 '--from explains --cpu host or max and needs it' check --from preset:linux-6.6 vm
-fails 16 '--from explains --cpu host or max' check --exposed 3 --from preset:linux-6.6 vm
+fails 16 "$only_one" check --xml profile --qm profile vm
+fails 16 "$only_one" check --qm profile --cpuid profile vm
+fails 16 '--cpuid and --exposed do not' check --exposed 3 --from preset:linux-6.6 vm
+fails 16 '--cpuid and --exposed do not' check --cpuid profile --from preset:linux-6.6 vm
 fails 16 "unknown CPU model \"x86-64-v2-AES\": .*'qm showcmd VMID'" check --cpu x86-64-v2-AES vm
 fails 16 'unknown CPU model "qemu65"; the nearest name is "qemu64"' check --cpu qemu65 vm
 fails 16 'unknown CPU model ""' check --cpu '' vm

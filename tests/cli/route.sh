@@ -26,10 +26,10 @@ run 0 route 0x3 "${many[@]:1}"
 for option in to only output undo-file in-place; do
 	fails 16 "has no option '--$option'" route --$option vm $old $new
 done
-for option in cpu cpuid exposed from; do
+for option in cpu xml qm cpuid exposed from; do
 	fails 16 "'--$option' needs an argument" route vm $old $new --$option
 done
-fails 16 'only one of --cpu, --cpuid and --exposed' \
+fails 16 'only one of --cpu, --xml, --qm, --cpuid or --exposed' \
 	route --cpu qemu64 --exposed 3 vm $old $new
 fails 16 'unknown CPU model "qemu65"' route --cpu qemu65 vm $old $new
 

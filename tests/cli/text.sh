@@ -114,7 +114,7 @@ echo 'ok QEMU versions'
 # The guest, and what is known of it.
 run 4 check vm
 says 'guest   nothing tells what it was shown'
-says 'say what the guest was shown: --cpu, --cpuid or --exposed'
+says 'say what the guest was shown: --cpu, --xml, --qm, --cpuid or --exposed'
 silent outcome
 run 4 check --cpu qemu64 vm
 says 'guest   was shown x87 SSE$'

@@ -57,6 +57,7 @@ complete -p xferry | grep -q -- '-F _xferry xferry' || die "it is not registered
 offers 'xferry ' check fix undo filter probe route explain --help --version
 offers 'xferry c' check
 offers 'xferry check --c' --cpu --cpuid
+offers 'xferry check --x' --xml
 offers 'xferry undo -' -h --help
 offers 'xferry probe -' --json -h --help
 offers 'xferry probe v'
@@ -67,6 +68,13 @@ offers 'xferry filter --json vm.qevm --max' --max-tail
 among 'xferry fix -' -o --output --in-place --undo-file --json
 among 'xferry explain ' XF101 XF203 pkru zmm_hi256
 offers 'xferry explain pkr' pkru
+
+# Snapshots of a configuration.
+printf '%s\n' 'cpu: host' '[before]' 'cpu: host' '[PENDING]' '[later-2]' >100.conf
+among 'xferry check --qm ' 100.conf
+offers 'xferry check --qm 100.conf:' before later-2
+offers 'xferry check --qm 100.conf:l' later-2
+rm 100.conf
 
 # All presets are offered, and the command takes each of them.
 complete_line 'xferry check --to preset:'

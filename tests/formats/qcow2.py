@@ -11,11 +11,14 @@
     qcow2.py poke IMAGE PLACE VALUE...
         writes a number. PLACE is header:FIELD, snapshot:N:FIELD, l1:N:INDEX (N: a position, or
         "disk"), l2:N:ADDRESS, bitmap:N:ADDRESS (of a snapshot's state), refcount:OFFSET,
-        byte:OFFSET. VALUE is a number or, with @ before it, where such a PLACE is, or the place
+        byte:OFFSET, word:OFFSET, zero:N (the L2 entry of a cluster of zeros). VALUE is a number or, with @ before it, where such a PLACE is, or the place
         that @*PLACE has in it; numbers joined by + are added up, by ^ are exclusive or.
     qcow2.py cut IMAGE VALUE         truncates
     qcow2.py state IMAGE N OUT       the machine's state of a snapshot
     qcow2.py at IMAGE VALUE          prints a VALUE
+    qcow2.py unpad IMAGE N           moves the last cluster of a state to the file's end, and ends
+                                     the file with the state's last byte
+    qcow2.py shift STREAM N OUT      the stream with N more bytes before its RAM
 
 What is made passes `qemu-img check`; what is read is what QEMU reads.
 """
@@ -38,11 +41,22 @@ ENTRY = {'l1': (0, 8), 'l1_size': (8, 4), 'id_size': (12, 2), 'name_size': (14, 
 EXTENDED_L2 = 1 << 4
 CPU_SECTION = re.compile(rb'\x04....\x03cpu....\x00\x00\x00\x0c', re.DOTALL)
 XSTATE_BV = 17 + 1553
+VERBS = ('make', 'poke', 'cut', 'state', 'at', 'unpad', 'shift')
 
 
 def up(number, unit):
     """The next multiple of unit."""
     return -(-number // unit) * unit
+
+
+def shift(path, count, out):
+    """Makes the machine's name longer, so that the vCPUs lie otherwise in their clusters."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    length, = struct.unpack_from('>I', data, 9)
+    name = data[13:13 + length] + b'x' * count
+    with open(out, 'wb') as file:
+        file.write(data[:9] + struct.pack('>I', len(name)) + name + data[13 + length:])
 
 
 class Image:
@@ -163,6 +177,22 @@ class Image:
         block = self.number((self.header('refcounts') + number // per_block * 8, 8))
         return block + (number % per_block << self.order) // 8, max(1, (1 << self.order) // 8)
 
+    def unpad(self, owner):
+        """Ends the file with the last byte of a state."""
+        state = self.state(owner)
+        at = len(state) - len(state) % self.cluster
+        self.data += bytes(-len(self.data) % self.cluster)
+        self.put(self.l2_place(owner, at), len(self.data) | COPIED)
+        self.data += state[at:]
+
+    def zero_cluster(self, owner):
+        """The address of a cluster of a state that has nothing but zeros."""
+        state = self.state(owner)
+        for address in range(0, len(state), self.cluster):
+            if not any(state[address:address + self.cluster]):
+                return address
+        raise SystemExit('qcow2.py: no cluster of zeros')
+
     # -- what the command line names -------------------------------------
 
     def place(self, text):
@@ -180,8 +210,10 @@ class Image:
             return offset + (8 if kind == 'bitmap' else 0), size
         if kind == 'refcount':
             return self.refcount_place(self.value(':'.join(rest)))
-        if kind == 'byte':
-            return self.value(':'.join(rest)), 1
+        if kind in ('byte', 'word'):
+            return self.value(':'.join(rest)), 8 if kind == 'word' else 1
+        if kind == 'zero':
+            return self.l2_place(rest[0], self.zero_cluster(rest[0]))
         raise SystemExit(f'qcow2.py: no place {text}')
 
     def term(self, text):
@@ -189,8 +221,6 @@ class Image:
             return self.number(self.place(text[2:])) & MASK
         if text.startswith('@'):
             return self.place(text[1:])[0]
-        if text == 'base0':
-            return self.base(0)
         return int(text, 0)
 
     def value(self, text):
@@ -383,9 +413,11 @@ def make(words):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in ('make', 'poke', 'cut', 'state', 'at'):
+    if len(sys.argv) < 3 or sys.argv[1] not in VERBS:
         sys.exit(__doc__)
     verb, path, *words = sys.argv[1:]
+    if verb == 'shift':
+        return shift(path, int(words[0]), words[1])
     if verb == 'make':
         return make([path, *words])
     image = Image.load(path)
@@ -396,7 +428,9 @@ def main():
     if verb == 'at':
         print(image.value(words[0]))
         return None
-    if verb == 'cut':
+    if verb == 'unpad':
+        image.unpad(int(words[0]))
+    elif verb == 'cut':
         del image.data[image.value(words[0]):]
     else:
         # All are found before the first one is spoilt.

@@ -212,6 +212,39 @@ static void no_memory_to_check(void **unused)
 	free(path);
 }
 
+static void format_without_memory(unsigned int n, void *path)
+{
+	const char *format = "untouched";
+	struct xf_error *err = xf_format_at(path, &format);
+
+	(void)n;
+	if (allocation_failed()) {
+		assert_error(err, XF_ERR_MEMORY, "out of memory");
+		assert_string_equal(format, "untouched");
+		return;
+	}
+	assert_fine(err);
+	assert_string_equal(format, "qemu");
+}
+
+/* By its first bytes alone: what is behind them is not looked at. */
+static void format_of_a_file(void **unused)
+{
+	char *path = path_of(samples[0]);
+	const char *format = "untouched";
+
+	(void)unused;
+	assert_true(fail_each_allocation(format_without_memory, path) > 1);
+	free(path);
+	assert_fine(xf_format_at("/proc/self/exe", &format));
+	assert_null(format);
+	format = "untouched";
+	assert_error(xf_format_at("/dev/null", &format), XF_ERR_IO, "is a character device");
+	assert_error(xf_format_at("/nonexistent", &format), XF_ERR_IO, "No such file");
+	assert_error(xf_format_at("/dev", &format), XF_ERR_IO, "/dev: is a directory");
+	assert_string_equal(format, "untouched");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +254,7 @@ int main(void)
 		cmocka_unit_test(interrupted),
 		cmocka_unit_test(interrupted_on_a_pipe),
 		cmocka_unit_test(no_memory_to_check),
+		cmocka_unit_test(format_of_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Checks trees of files: this thread walks and tells, a crew judges. What is told stays in
+ * the order of the walk.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/crew.h"
+#include "cli/tree.h"
+#include "cli/walk.h"
+
+/* How long to wait at most before the progress line is looked at. */
+#define TICK_MS 100
+
+struct tally {
+	uint64_t states;
+	uint64_t findings; /* states that have some */
+	uint64_t refused;
+	uint64_t not_judged;
+	uint64_t others; /* files that hold no state */
+};
+
+/* A file on its way through the crew, and what there is to tell of it. */
+struct entry {
+	char *path;
+	bool named; /* by the user, who is told if it is no state */
+	unsigned int status;
+	struct tally tally;
+	FILE *out, *err; /* write the next two */
+	char *out_text, *err_text;
+	size_t out_size, err_size;
+};
+
+struct survey {
+	const struct request *request;
+	bool json;
+	struct crew *crew;
+	unsigned int status;
+	struct tally total;
+	struct progress progress;
+};
+
+bool is_tree(const char *path)
+{
+	struct stat about;
+	const char *format = NULL;
+
+	if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+		return false;
+	xf_error_free(xf_format_at(path, &format));
+	return !format;
+}
+
+/* ---- One file, in a worker ---- */
+
+/* In text and JSON, as for a file that was named. */
+static void tell_error(struct entry *entry, bool json, const char *path, const struct xf_error *err)
+{
+	if (json)
+		put_json_line(json_error(path, err), entry->out);
+	entry->status |= put_error(err, entry->err);
+	entry->tally.not_judged++;
+}
+
+static void tell_report(struct entry *entry, bool json, const struct request *request,
+			const struct xf_state *state, const struct xf_report *report)
+{
+	if (json)
+		put_json_line(json_report(state, request, report), entry->out);
+	else
+		put_state_line(state, request, report, entry->out);
+	entry->tally.states++;
+	entry->tally.findings += report->finding_count > 0;
+	entry->tally.refused += report->outcome == XF_OUTCOME_REFUSED;
+	if (report->finding_count)
+		entry->status |= STATUS_FINDINGS;
+}
+
+static struct xf_error *judge_state(struct entry *entry, const struct survey *survey,
+				    const char *path)
+{
+	struct xf_state *state = NULL;
+	struct xf_report *report = NULL;
+	struct xf_error *err = xf_state_open(path, NULL, &state);
+
+	if (!err)
+		err = judge_opened(state, survey->request, &report);
+	if (!err)
+		tell_report(entry, survey->json, survey->request, state, report);
+	xf_report_free(report);
+	xf_state_close(state);
+	return err;
+}
+
+static void judge_parts(struct entry *entry, const struct survey *survey,
+			const struct xf_states *states)
+{
+	for (size_t i = 0; i < states->count; i++) {
+		struct xf_error *err = judge_state(entry, survey, states->paths[i]);
+
+		if (err)
+			tell_error(entry, survey->json, states->paths[i], err);
+		xf_error_free(err);
+	}
+}
+
+/* Of no format, or of one that can hold states and holds none, as most disk images. */
+static bool is_without_state(const char *path)
+{
+	const char *format = NULL;
+	struct xf_states *states = NULL;
+	struct xf_error *err = xf_format_at(path, &format);
+	bool without = !err && !format;
+
+	if (!err && format)
+		err = xf_states_at(path, &states);
+	without |= states && states->count == 0;
+	xf_states_free(states);
+	xf_error_free(err);
+	return without;
+}
+
+static void judge_file(struct entry *entry, const struct survey *survey)
+{
+	struct xf_error *err = judge_state(entry, survey, entry->path);
+	struct xf_states *states = err ? several_states(entry->path, err) : NULL;
+
+	if (states)
+		judge_parts(entry, survey, states);
+	else if (err && !entry->named && err->code == XF_ERR_FORMAT &&
+		 is_without_state(entry->path))
+		entry->tally.others++;
+	else if (err)
+		tell_error(entry, survey->json, entry->path, err);
+	xf_states_free(states);
+	xf_error_free(err);
+}
+
+static bool open_texts(struct entry *entry)
+{
+	entry->out = open_memstream(&entry->out_text, &entry->out_size);
+	entry->err = open_memstream(&entry->err_text, &entry->err_size);
+	return entry->out && entry->err;
+}
+
+/* Whether all of it is there. */
+static bool close_texts(struct entry *entry)
+{
+	bool failed =
+		(entry->out && fclose(entry->out) != 0) | (entry->err && fclose(entry->err) != 0);
+
+	return !failed && entry->out_text && entry->err_text;
+}
+
+static void look_at(void *data, void *thing)
+{
+	struct entry *entry = thing;
+	bool opened = open_texts(entry);
+
+	if (opened)
+		judge_file(entry, data);
+	if (!close_texts(entry)) {
+		free(entry->out_text);
+		free(entry->err_text);
+		entry->out_text = entry->err_text = NULL;
+	}
+}
+
+/* ---- Telling, in this thread ---- */
+
+static void add(struct tally *total, const struct tally *more)
+{
+	total->states += more->states;
+	total->findings += more->findings;
+	total->refused += more->refused;
+	total->not_judged += more->not_judged;
+	total->others += more->others;
+}
+
+static void free_entry(struct entry *entry)
+{
+	free(entry->path);
+	free(entry->out_text);
+	free(entry->err_text);
+	free(entry);
+}
+
+/* Lines leave whole: who interrupts us keeps what was told so far. */
+static void put_now(const char *text, FILE *to)
+{
+	fputs(text, to);
+	fflush(to);
+}
+
+static void tell(struct survey *survey, struct entry *entry)
+{
+	if (!entry->out_text) {
+		fprintf(stderr, "xferry: out of memory\n");
+		entry->status = STATUS_ERROR;
+		entry->tally = (struct tally){ .not_judged = 1 };
+	} else if (entry->out_size || entry->err_size) {
+		progress_end(&survey->progress);
+		put_now(entry->out_text, stdout);
+		put_now(entry->err_text, stderr);
+	}
+	survey->status |= entry->status;
+	add(&survey->total, &entry->tally);
+	free_entry(entry);
+}
+
+/* Tells of the next entry, if it is done in time. */
+static bool tell_next(struct survey *survey, unsigned int wait_ms)
+{
+	struct entry *entry = crew_take(survey->crew, wait_ms);
+
+	progress_count(&survey->progress, survey->total.states, survey->total.others);
+	if (entry)
+		tell(survey, entry);
+	return entry != NULL;
+}
+
+static void give(struct survey *survey, struct entry *entry, bool done)
+{
+	while (!crew_has_room(survey->crew))
+		tell_next(survey, TICK_MS);
+	crew_give(survey->crew, entry, done);
+	while (tell_next(survey, 0))
+		;
+}
+
+/* ---- The walk ---- */
+
+static struct entry *new_entry(struct survey *survey, const char *path, bool named)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (entry) {
+		entry->path = strdup(path);
+		entry->named = named;
+	}
+	if (entry && entry->path)
+		return entry;
+	free(entry);
+	fprintf(stderr, "xferry: out of memory\n");
+	survey->status |= STATUS_ERROR;
+	survey->total.not_judged++;
+	return NULL;
+}
+
+/* An undo file is no state, though what is kept in it may look like one; nor is a file to be. */
+static bool is_our_own(const char *path)
+{
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	const char *undo = strstr(name, ".xfundo");
+
+	return (undo && (!undo[7] || undo[7] == '.')) || strncmp(name, ".xferry-", 8) == 0;
+}
+
+static void found_file(void *data, const char *path)
+{
+	struct survey *survey = data;
+	struct entry *entry;
+
+	if (is_our_own(path))
+		survey->total.others++;
+	else if ((entry = new_entry(survey, path, false)))
+		give(survey, entry, false);
+}
+
+static void found_other(void *data)
+{
+	((struct survey *)data)->total.others++;
+}
+
+/* "xferry: DIRECTORY: open: Permission denied", in its place among the states. */
+static void found_trouble(void *data, const char *path, const char *why)
+{
+	struct survey *survey = data;
+	struct entry *entry = new_entry(survey, path, false);
+	struct xf_error err = { .code = XF_ERR_IO };
+	char *text = NULL;
+	size_t size;
+	FILE *stream = entry && open_texts(entry) ? open_memstream(&text, &size) : NULL;
+
+	if (stream) {
+		put_printable(path, stream);
+		fprintf(stream, ": %s", why);
+		if (fclose(stream) == 0) {
+			err.text = text;
+			tell_error(entry, survey->json, path, &err);
+		}
+	}
+	free(text);
+	if (entry) {
+		close_texts(entry);
+		give(survey, entry, true);
+	}
+}
+
+static void walk_argument(struct survey *survey, const char *path)
+{
+	const struct walk walk = {
+		.file = found_file,
+		.other = found_other,
+		.trouble = found_trouble,
+		.data = survey,
+	};
+	struct entry *entry;
+
+	if (is_tree(path))
+		walk_tree(&walk, path);
+	else if ((entry = new_entry(survey, path, true)))
+		give(survey, entry, false);
+}
+
+static void print_summary(const struct request *request, const struct tally *total)
+{
+	printf("%" PRIu64 " state%s: %" PRIu64 " clean, %" PRIu64 " with findings", total->states,
+	       total->states == 1 ? "" : "s", total->states - total->findings, total->findings);
+	if (request->target)
+		printf(", %" PRIu64 " refused", total->refused);
+	printf("; %" PRIu64 " not judged, %" PRIu64 " other file%s\n", total->not_judged,
+	       total->others, total->others == 1 ? "" : "s");
+}
+
+unsigned int check_trees(char *const *paths, int count, const struct request *request,
+			 unsigned int jobs, bool json)
+{
+	struct survey survey = {
+		.request = request,
+		.json = json,
+		.progress = progress_start("checking"),
+	};
+
+	survey.crew = crew_start(jobs ? jobs : crew_cpus(), look_at, &survey);
+	if (!survey.crew) {
+		fprintf(stderr, "xferry: threads: %s\n", strerror(errno));
+		return STATUS_ERROR;
+	}
+	for (int i = 0; i < count; i++)
+		walk_argument(&survey, paths[i]);
+	while (!crew_is_empty(survey.crew))
+		tell_next(&survey, TICK_MS);
+	crew_end(survey.crew);
+	progress_end(&survey.progress);
+	if (!json)
+		print_summary(request, &survey.total);
+	return survey.status;
+}

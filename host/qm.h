@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What Proxmox VE's configuration says of a virtual machine's CPU. */
+#ifndef XF_HOST_QM_H
+#define XF_HOST_QM_H
+
+#include "base/error.h"
+#include "host/cpu_model.h"
+
+/* Values of one section, or NULL; each in memory of its own. */
+struct xf_qm_section {
+	char *runningcpu; /* QEMU's -cpu, as it was when the state was saved */
+	char *cpu;	  /* "host,flags=+aes", in Proxmox' words */
+	char *args;	  /* words for QEMU, behind all others */
+	char *kvm;	  /* "0": emulated */
+	char *arch;
+	char *vmstate; /* the volume with the state */
+};
+
+/* Reads the section of that name, or with NULL the first part, which has none. */
+struct xf_error *xf_qm_read(const char *path, const char *text, size_t size, const char *name,
+			    struct xf_qm_section *out);
+void xf_qm_section_deinit(struct xf_qm_section *section);
+
+/*
+ * Proxmox' cpu: ("custom-big,flags=+aes", or NULL: its default) in QEMU's words: a model and
+ * features that put a component in or out. Custom models are looked up in the files that
+ * `conf`, the path of the configuration, stands beside. Free with free().
+ */
+struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out);
+
+#endif
