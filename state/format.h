@@ -50,6 +50,13 @@ struct xf_format {
 
 	/* What follows may be NULL. */
 
+	/*
+	 * Whether a file that is recognised is a state at all, as far as its head tells: most
+	 * ELF files are programs. A file that is named is read all the same; one that is only
+	 * found in a directory is not.
+	 */
+	bool (*is_state)(const uint8_t *head, size_t size);
+
 	/* The states in the file, where it may hold several or none. */
 	struct xf_error *(*list)(struct xf_input *input, struct xf_names *out);
 
