@@ -26,7 +26,7 @@ static unsigned int check_file(const char *path, const struct request *request, 
 {
 	unsigned int status = STATUS_OK;
 	struct xf_error *err = check_state(path, request, json, &status);
-	struct xf_states *states = err ? several_states(path, err) : NULL;
+	struct xf_states *states = err ? several_states(path, &err) : NULL;
 
 	if (!states)
 		return err ? not_judged(path, json, err) : status;

@@ -95,15 +95,15 @@ struct xf_error *open_state(const char *path, const struct request *request,
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report);
 
-/* Judges an open state; prints nothing. */
-struct xf_error *judge_opened(struct xf_state *state, const struct request *request,
-			      struct xf_report **report);
+/* The same without one, and from any thread. */
+struct xf_error *judge_quietly(const char *path, const struct request *request,
+			       struct xf_state **state, struct xf_report **report);
 
 /*
  * The states at a path that could not be opened as one, if the error is that there are
- * several; else NULL.
+ * several. Else NULL, and the error is what is wrong with the file.
  */
-struct xf_states *several_states(const char *path, const struct xf_error *err);
+struct xf_states *several_states(const char *path, struct xf_error **err);
 
 /* Says why there is no report, in JSON too: one object a file. Frees the error. */
 unsigned int not_judged(const char *path, bool json, struct xf_error *err);

@@ -64,6 +64,11 @@ static bool recognise(const uint8_t *head, size_t size)
 	return size >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
 }
 
+static bool is_state(const uint8_t *head, size_t size)
+{
+	return size < HEADER_SIZE || get_le16(head + 16) == ET_CORE;
+}
+
 /* ---- The header ---- */
 
 static struct xf_error *check_header(const struct xf_input *input)
@@ -336,4 +341,5 @@ const struct xf_format xf_format_elf = {
 	.recognise = recognise,
 	.read = read_core,
 	.read_only = true,
+	.is_state = is_state,
 };
