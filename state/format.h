@@ -39,6 +39,7 @@ struct xf_edit_list; /* state/edit.h */
 struct xf_format {
 	const char *name;  /* for JSON: "qemu" */
 	const char *title; /* for people: "QEMU migration stream" */
+	bool grows;	   /* the file has more than states, so it may be longer after a while */
 	bool (*recognise)(const uint8_t *head, size_t size);
 
 	/* The input's head has been read. `out` is empty before; written on success only. */
