@@ -279,8 +279,9 @@ struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *la
 void xf_state_close(struct xf_state *state);
 
 /*
- * The name of the format of which a file is by its first bytes, as xf_state_format gives it, or
- * NULL: of none that xferry reads. It lives for ever. For files, of which nothing is gone by it.
+ * The name of the format in which a file is a state by its first bytes, as xf_state_format gives
+ * it, or NULL: in none that xferry reads. It lives for ever. Not for pipes: the bytes are gone
+ * from them then.
  */
 struct xf_error *xf_format_at(const char *path, const char **out);
 

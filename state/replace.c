@@ -99,11 +99,16 @@ static struct xf_error *keep_original(const struct names *names, int fd)
 					    "one with -o");
 		return xf_error_errno(names->original, "link");
 	}
-	if (fstat(fd, &state) == 0 && lstat(names->original, &kept) == 0 &&
-	    same_file(&state, &kept))
-		return xf_sync_directory(names->original);
-	unlink(names->original);
-	return xf_error_new(XF_ERR_REFUSED, names->state, "was replaced while it was repaired");
+
+	bool same = fstat(fd, &state) == 0 && lstat(names->original, &kept) == 0 &&
+		    same_file(&state, &kept);
+	struct xf_error *err = same ? xf_sync_directory(names->original)
+				    : xf_error_new(XF_ERR_REFUSED, names->state,
+						   "was replaced by another while it was repaired");
+
+	if (err)
+		unlink(names->original);
+	return err;
 }
 
 static struct xf_error *give_names(const struct names *names, int fd, struct xf_publish *fresh)

@@ -248,6 +248,8 @@ struct xf_error *xf_format_at(const char *path, const char **out)
 
 	const struct xf_format *format = format_of(&input);
 
+	if (format && format->is_state && !format->is_state(input.head, input.head_size))
+		format = NULL;
 	*out = format ? format->name : NULL;
 	return NULL;
 }

@@ -172,7 +172,7 @@ calls() {
 				seen = 1
 			again = name == last && name ~ /^(read|pread64|lseek|fcntl)$/
 			last = name
-			if (seen && !again && name ~ /^(openat|close|read|pread64|write|pwrite64|lseek|fcntl|fsync|fdatasync|ftruncate|link|linkat|unlink|ioctl|copy_file_range|fstat|newfstatat)$/)
+			if (seen && !again && name ~ /^(openat|close|read|pread64|write|pwrite64|lseek|fcntl|fsync|fdatasync|ftruncate|link|linkat|rename|unlink|ioctl|copy_file_range|fstat|newfstatat)$/)
 				print name, count[name], substr($0, RSTART + RLENGTH)
 			# The report is the last thing; behind it, compilers count coverage.
 			if (seen && index($0, "write(1, "))

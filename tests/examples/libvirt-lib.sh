@@ -101,3 +101,52 @@ on() {
 domain_log() {
 	cat "$place/$1/var/log/libvirt/qemu/$2.log"
 }
+
+# The samples' CPU.
+# shellcheck disable=SC2034 # for those who source this
+qemu64="<cpu mode='custom' match='exact'>
+    <model fallback='forbid'>qemu64</model>
+    <feature policy='disable' name='svm'/>
+  </cpu>"
+
+# The samples' machine: the same devices, a ROM of the same size, which must be there, "rom".
+# $1 the CPU, $2 what goes before the end.
+domain() {
+	cat <<-EOF
+		<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+		  <name>guest</name>
+		  <uuid>8a62b9f0-7e20-4f2c-9c0e-0d9a6bf3a1c7</uuid>
+		  <memory unit='MiB'>16</memory>
+		  <vcpu>1</vcpu>
+		  <os>
+		    <type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>
+		    <loader type='rom'>$place/rom</loader>
+		  </os>
+		  <features><acpi/></features>
+		  $1
+		  <devices>
+		    <emulator>$(command -v qemu-system-x86_64)</emulator>
+		    <controller type='usb' model='none'/>
+		    <serial type='null'/>
+		    <memballoon model='none'/>
+		  </devices>
+		$2
+		</domain>
+	EOF
+}
+
+# restore HOST IMAGE: a copy of it, which libvirt then writes to. Leaves the domain paused.
+restore() {
+	cp "$2" "$2.copy"
+	on "$1" restore --paused "$2.copy"
+}
+
+# xmm5 HOST: the register in which the samples' guest keeps a value, as KVM has it.
+xmm5() {
+	on "$1" qemu-monitor-command guest --hmp 'info registers'
+	grep -o 'XMM05=[0-9a-f ]*' "$said/out"
+}
+
+end() {
+	on "$1" destroy guest
+}

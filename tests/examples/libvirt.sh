@@ -15,34 +15,6 @@ esac
 need_libvirt
 example=$SOURCE/examples/libvirt
 
-# The samples' machine: the same devices, a ROM of the same size. $1 what goes before the end.
-domain() {
-	cat <<-EOF
-		<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
-		  <name>guest</name>
-		  <uuid>8a62b9f0-7e20-4f2c-9c0e-0d9a6bf3a1c7</uuid>
-		  <memory unit='MiB'>16</memory>
-		  <vcpu>1</vcpu>
-		  <os>
-		    <type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>
-		    <loader type='rom'>$place/rom</loader>
-		  </os>
-		  <features><acpi/></features>
-		  <cpu mode='custom' match='exact'>
-		    <model fallback='forbid'>qemu64</model>
-		    <feature policy='disable' name='svm'/>
-		  </cpu>
-		  <devices>
-		    <emulator>$(command -v qemu-system-x86_64)</emulator>
-		    <controller type='usb' model='none'/>
-		    <serial type='null'/>
-		    <memballoon model='none'/>
-		  </devices>
-		$1
-		</domain>
-	EOF
-}
-
 # with_stream IMAGE STREAM: the saved image with another stream behind its header and XML.
 with_stream() {
 	local header=92 length
@@ -51,22 +23,6 @@ with_stream() {
 	length=$(od -An -t u4 -j 20 -N 4 "$1")
 	head -c $((header + length)) "$1"
 	cat "$2"
-}
-
-# restore HOST IMAGE: a copy of it, which libvirt then writes to. Leaves the domain paused.
-restore() {
-	cp "$2" "$2.copy"
-	on "$1" restore --paused "$2.copy"
-}
-
-# xmm5 HOST: the register in which the samples' guest keeps a value, as KVM has it.
-xmm5() {
-	on "$1" qemu-monitor-command guest --hmp 'info registers'
-	grep -o 'XMM05=[0-9a-f ]*' "$said/out"
-}
-
-end() {
-	on "$1" destroy guest
 }
 
 # What the guard said in the log of the run that began last.
@@ -92,9 +48,9 @@ fragment=$(sed -n '/^  <qemu:commandline>/,/<\/qemu:commandline>/p' guard.xml)
 
 head -c 65536 /dev/zero >rom
 run 1 fix --cpu qemu64 -o repaired.qevm "$samples/leaky-pc-qemu64.qevm"
-domain '' >plain.xml
-domain "$fragment" >guarded.xml
-domain "${fragment/trim/observe}" >observed.xml
+domain "$qemu64" '' >plain.xml
+domain "$qemu64" "$fragment" >guarded.xml
+domain "$qemu64" "${fragment/trim/observe}" >observed.xml
 
 configure_host a
 start_host a

@@ -6,6 +6,7 @@
                [--big-endian] [--field NAME=NUMBER]... [--xml FILE] [--text-size N]
         ELEMENT is a <cpu> as libvirt writes it, or "none"; FILE is in place of the domain.
         A --field is written as it is, true or not; STREAM "-" is none.
+    libvirt.py put STREAM IMAGE OUT     the image with another stream, packed as the header says
     libvirt.py unpack IMAGE             the stream, to standard output
     libvirt.py stream-at IMAGE          where it begins, packed or not
 
@@ -95,6 +96,16 @@ def read(image):
         return HEADER + fields[1], PACKED[fields[3]], file.read()
 
 
+def put(options):
+    start, name, _ = read(options.image)
+    with open(options.image, 'rb') as file:
+        head = file.read(start)
+    with open(options.stream, 'rb') as file:
+        stream = file.read()
+    with open(options.out, 'wb') as file:
+        file.write(head + pack(name, stream))
+
+
 def unpack(options):
     _, name, data = read(options.image)
     if name not in ('raw', 'sparse'):
@@ -121,6 +132,11 @@ def main():
     verb.add_argument('--field', action='append', default=[])
     verb.add_argument('--text-size', type=int)
     verb.set_defaults(run=make)
+    verb = verbs.add_parser('put')
+    verb.add_argument('stream')
+    verb.add_argument('image')
+    verb.add_argument('out')
+    verb.set_defaults(run=put)
     for name, run in (('unpack', unpack), ('stream-at', stream_at)):
         verb = verbs.add_parser(name)
         verb.add_argument('image')

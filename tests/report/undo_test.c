@@ -171,6 +171,12 @@ static void write_edits(const struct fixture *f, const char *edits)
 	write_edits_around(f, edits, around(f));
 }
 
+/* Of a state that was replaced. */
+#define REPLACED(rest)                                                                 \
+	"{\"xferry_undo\":2,\"state\":\"state\",\"size\":1024,\"crc32\":\"00000000\"," \
+	"\"edits\":[]," rest "}"
+#define ORIGINAL "\"original_size\":8,\"original_crc32\":\"00000000\""
+
 static void lies(void **data)
 {
 	static const struct {
@@ -186,7 +192,8 @@ static void lies(void **data)
 		{ "{\"xferry_undo\":\"1\"}", XF_ERR_DAMAGED, "no key xferry_undo" },
 		{ "{\"xferry_undo\":-1}", XF_ERR_DAMAGED, "no key xferry_undo" },
 		{ "{\"xferry_undo\":1.5}", XF_ERR_DAMAGED, "no key xferry_undo" },
-		{ "{\"xferry_undo\":2}", XF_ERR_FORMAT, "version 2, expected 1" },
+		{ "{\"xferry_undo\":3}", XF_ERR_FORMAT, "version 3, expected 1 or 2" },
+		{ "{\"xferry_undo\":2}", XF_ERR_DAMAGED, "missing or of the wrong type" },
 		{ "{\"xferry_undo\":1}", XF_ERR_DAMAGED, "missing or of the wrong type" },
 		{ "{\"xferry_undo\":1,\"state\":7,\"size\":1024,\"around\":\"00000000\",\"edits\":["
 		  "]}",
@@ -219,6 +226,17 @@ static void lies(void **data)
 		{ "{\"xferry_undo\":1,\"state\":\"st\\u0000ate\",\"size\":1024,\"around\":"
 		  "\"00000000\",\"edits\":[]}",
 		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ REPLACED("\"original\":7," ORIGINAL), XF_ERR_DAMAGED,
+		  "missing or of the wrong type" },
+		{ REPLACED(ORIGINAL), XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ REPLACED("\"original\":\"x\",\"original_size\":8"), XF_ERR_DAMAGED,
+		  "missing or of the wrong type" },
+		{ REPLACED("\"original\":\"../x\"," ORIGINAL), XF_ERR_DAMAGED,
+		  "the original's name is a path" },
+		{ REPLACED("\"original\":\"\"," ORIGINAL), XF_ERR_DAMAGED,
+		  "the original's name is a path" },
+		{ REPLACED("\"original\":\"x\"," ORIGINAL), XF_ERR_REFUSED,
+		  "is not as the repair left it; nothing was changed" },
 		{ "[[[[[[[[[[[[[[[[[[[[", XF_ERR_DAMAGED, "is no intact undo file" },
 	};
 	struct fixture *f = *data;

@@ -1,0 +1,213 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# fix --in-place of a compressed state, which a new file takes the place of: what that one
+# keeps, what stops it, in which order things are asked of the system, kill -9 at each of them,
+# and the way back.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need zstd python3
+
+image=(python3 "$SOURCE/tests/formats/libvirt.py")
+"${image[@]}" make vm "$samples/leaky-q35-qemu64-smp2.qevm" --pack zstd
+fix=(fix --in-place vm)
+before=$(hash_of vm)
+run 1 fix -o repaired vm
+after=$(hash_of repaired)
+
+names() {
+	find . -maxdepth 1 ! -name . ! -name .said -printf '%f\n' | sort | paste -sd ' '
+}
+
+only() {
+	[ "$(names)" = "$*" ] || die "$told: there is $(names)"
+}
+
+# ---- What it keeps ----
+keep=vm
+chmod 640 $keep
+[ "$(id -u)" != 0 ] || chown 65534:65533 $keep
+if setfattr -n user.word -v kept $keep 2>/dev/null && setfacl -m u:1234:r $keep 2>/dev/null; then
+	kept=', access list and attributes'
+fi
+attributes() {
+	stat -c '%U %G %a' "$1"
+	[ -z "${kept:-}" ] || { getfattr -d "$1" && getfacl -cn "$1"; } 2>/dev/null | grep -v '^#'
+}
+attributes vm >"$said/attributes"
+touch -d '2020-01-02 03:04:05' vm
+stat -c %y vm >"$said/time"
+run 1 "${fix[@]}"
+[ "$(hash_of vm)" = "$after" ] || die 'the copy and the file in place differ'
+attributes vm | diff "$said/attributes" - || die 'owner, mode or attributes are not kept'
+only repaired vm vm.xforig vm.xfundo
+[ "$(hash_of vm.xforig)" = "$before" ] || die 'what is kept is not the original'
+run 0 undo vm.xfundo
+only repaired vm
+[ "$(hash_of vm)" = "$before" ] || die 'undo did not restore the state'
+stat -c %y vm | diff "$said/time" - || die 'undo did not bring the very file back'
+attributes vm | diff "$said/attributes" -
+echo "ok owner, mode${kept:-} are kept; undo brings back the file itself"
+
+mkdir other
+ln -s ../vm other/link
+run 1 fix --in-place other/link
+[ -L other/link ] || die 'the symbolic link was replaced'
+[ "$(hash_of vm)" = "$after" ] || die 'not what the link names was repaired'
+run 0 undo other/link.xfundo
+[ "$(hash_of vm)" = "$before" ] || die 'undo did not go through the link'
+run 1 fix --in-place --undo-file other/undo vm
+only other repaired vm vm.xforig
+run 0 undo other/undo
+[ "$(hash_of vm)" = "$before" ] || die 'undo from another directory'
+rm -r other
+only repaired vm
+echo 'ok through a symbolic link; an undo file elsewhere'
+
+# ---- What stops it ----
+touch vm.xforig
+fails 8 'vm\.xforig: exists already and is not overwritten$' "${fix[@]}"
+rm vm.xforig
+touch vm.xfnew
+fails 8 'vm\.xfnew: exists already and is not overwritten$' "${fix[@]}"
+rm vm.xfnew
+touch vm.xfundo
+fails 8 'vm\.xfundo: exists already and is not overwritten$' "${fix[@]}"
+rm vm.xfundo
+ln vm second
+fails 8 'vm: has 2 names, ' "${fix[@]}"
+rm second
+if mkdir full && mount -t tmpfs -o size=96k tmpfs full 2>/dev/null; then
+	cleanup=("umount $place/full")
+	cp vm full
+	fails 8 'full/vm\.xfnew: .*: No space left on device$' fix --in-place full/vm
+	umount full
+	cleanup=()
+fi
+rmdir full
+mkdir closed
+cp -p vm closed
+chmod 666 closed/vm
+chmod 555 closed
+if [ "$(id -u)" = 0 ]; then
+	bare() { setpriv --reuid=65532 --regid=65532 --clear-groups "$XFERRY" "$@"; }
+	chmod 755 .
+	if setpriv --reuid=65532 --regid=65532 --clear-groups "$XFERRY" --version >/dev/null 2>&1; then
+		fails_as bare 8 'closed/vm\.xfnew: create: Permission denied$' fix --in-place closed/vm
+		chmod 777 closed
+		fails_as bare 8 'closed/vm\.xfnew: keep the owner: Operation not permitted$' \
+			fix --in-place closed/vm
+	fi
+else
+	fails 8 'closed/vm\.xfnew: create: Permission denied$' fix --in-place closed/vm
+fi
+chmod 755 closed
+rm -r closed
+
+# ---- What stops the way back ----
+run 1 "${fix[@]}"
+cp vm.xforig kept
+printf x >>vm
+fails 8 'vm: is not as the repair left it; nothing was changed$' undo vm.xfundo
+cp repaired vm
+printf x >>vm.xforig
+fails 8 'vm\.xforig: is not the original that the repair has kept; ' undo vm.xfundo
+rm vm.xforig
+fails 8 'vm\.xforig: open: No such file or directory$' undo vm.xfundo
+mv kept vm.xforig
+run 0 undo vm.xfundo
+[ "$(hash_of vm)" = "$before" ] || die 'undo did not restore the state'
+echo 'ok what was changed since is not undone'
+
+need_countable_calls
+
+# ---- The order ----
+order() {
+	local expected=$1 got
+	shift
+	told="xferry ${*:2}"
+	got=$(calls "$@" | awk '
+		$1 ~ /^(pwrite64|fsync|fdatasync|link|linkat|rename|unlink)$/ { print $1 }' |
+		uniq | paste -sd ' ')
+	[ "$got" = "$expected" ] || die "$told: $got; expected: $expected"
+	echo "ok $told: $got"
+}
+# The new file and the undo file; the undo file's name; the new one's; the original's second.
+order 'pwrite64 fsync linkat fsync linkat fsync link fsync rename fsync' vm "${fix[@]}"
+order 'rename fsync unlink fsync' vm.xfundo undo vm.xfundo
+
+# ---- Calls that fail ----
+calls vm "${fix[@]}" >"$said/calls"
+run 0 undo vm.xfundo
+count=0 late=0
+while read -r name n _; do
+	case $name in
+	fsync | link | linkat | rename | pwrite64 | fstat) ;;
+	*) continue ;;
+	esac
+	status=0
+	told="xferry ${fix[*]}, call $n of $name fails"
+	with "$name" "$n" error=EIO "${fix[@]}" >"$said/out" 2>"$said/err" || status=$?
+	hold_status 8 "$status"
+	one_error 'Input/output error'
+	count=$((count + 1))
+	if [ -e vm.xfundo ]; then
+		late=$((late + 1))
+		one_error 'to take the repair back: xferry undo vm\.xfundo$'
+		[ "$(hash_of vm)" = "$after" ] || die "$told: not the repaired state"
+		run 0 undo vm.xfundo
+	fi
+	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
+	only repaired vm
+done <"$said/calls"
+[ "$count" -gt 10 ] || die "only $count calls were seen"
+[ "$late" = 1 ] || die "$late calls that fail leave the state replaced, expected the last fsync"
+echo "ok fix --in-place: $count calls fail"
+
+# ---- kill -9 ----
+killed() {
+	local status=0
+	with "$1" "$2" signal=KILL "${@:3}" >"$said/out" 2>"$said/err" || status=$?
+	[ "$status" = 137 ] || die "xferry ${*:3}: call $2 of $1: status $status: $(cat "$said/err")"
+	told="xferry ${*:3}, killed at call $2 of $1"
+}
+
+# Each call is done, or it is not: strace kills on the way in.
+calls vm "${fix[@]}" >"$said/calls"
+run 0 undo vm.xfundo
+count=0 changed=0 undone=0
+while read -r name n _; do
+	killed "$name" "$n" "${fix[@]}"
+	count=$((count + 1))
+	case $(hash_of vm) in
+	"$before") ;;
+	"$after") changed=$((changed + 1)) ;;
+	*) die "$told: neither the old state nor the repaired one" ;;
+	esac
+	if [ -e vm.xfundo ]; then
+		undone=$((undone + 1))
+		run 0 undo vm.xfundo
+	fi
+	only repaired vm
+	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
+done <"$said/calls"
+[ "$undone" -gt 5 ] || die "only $undone kills came behind the undo file"
+[ "$changed" -gt 0 ] || die 'never killed once the state was replaced'
+echo "ok fix --in-place: killed at $count calls, $undone of them behind the undo file," \
+	"$changed behind the renaming"
+
+run 1 "${fix[@]}"
+mkdir kept
+cp -p vm vm.xforig vm.xfundo kept
+calls vm.xfundo undo vm.xfundo >"$said/calls"
+count=0
+while read -r name n _; do
+	rm -f vm vm.*
+	cp -p kept/* .
+	killed "$name" "$n" undo vm.xfundo
+	count=$((count + 1))
+	[ ! -e vm.xfundo ] || run 0 undo vm.xfundo
+	only kept repaired vm
+	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
+done <"$said/calls"
+[ "$count" -gt 10 ] || die "only $count calls were seen"
+echo "ok undo: killed at $count calls"
