@@ -26,7 +26,7 @@ static unsigned int check_file(const char *path, const struct request *request, 
 {
 	unsigned int status = STATUS_OK;
 	struct xf_error *err = check_state(path, request, json, &status);
-	struct xf_states *states = err ? several_states(path, err) : NULL;
+	struct xf_states *states = err ? several_states(path, &err) : NULL;
 
 	if (!states)
 		return err ? not_judged(path, json, err) : status;
@@ -92,6 +92,11 @@ static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 		return usage(verb, "--jobs is a number from 1 to %d, not '%s'", JOBS_MAX,
 			     options.jobs);
 
+	if (options.layout && has_tree(&options))
+		return usage(verb,
+			     "--layout is of raw XSAVE areas, and a directory may hold others: "
+			     "name the files");
+
 	struct xf_error *err = load_request(&options, &request);
 
 	if (err)
@@ -107,6 +112,6 @@ const struct verb verb_check = {
 	.name = "check",
 	.arguments = "STATE|DIRECTORY… [GUEST] [TARGET] [--only COMPONENTS] [--jobs N] [--json]",
 	.summary = "Tell what leaked into saved states and what a target answers to them.",
-	.options = "cxqdeftOnj",
+	.options = "cxqdefltOnj",
 	.run = run_check,
 };

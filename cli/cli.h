@@ -41,6 +41,8 @@ struct options {
 	const char *cpuid;
 	const char *exposed;
 	const char *from;
+	const char *layout;
+	const char *relay;
 	const char *to;
 	const char *only;
 	const char *output;
@@ -70,6 +72,10 @@ struct request {
 	struct xf_host *from; /* where the guest began, for what depends on its host */
 	struct xf_host *target;
 	uint64_t only;
+	bool has_layout; /* the state is a raw area of this layout */
+	struct xf_layout layout;
+	bool has_relay; /* to be laid out so */
+	struct xf_layout relay;
 	bool in_flight; /* a stream that passes, where there is no file to be named */
 };
 
@@ -78,7 +84,10 @@ void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
 
-/* Opens a state, with a progress line. What it tells itself of the guest is told of --from. */
+/*
+ * Opens a state, as what the request says that it is, with a progress line. What it tells itself
+ * of the guest is told of --from.
+ */
 struct xf_error *open_state(const char *path, const struct request *request,
 			    struct xf_state **state);
 
@@ -86,15 +95,15 @@ struct xf_error *open_state(const char *path, const struct request *request,
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
 		       struct xf_report **report);
 
-/* Judges an open state; prints nothing. */
-struct xf_error *judge_opened(struct xf_state *state, const struct request *request,
-			      struct xf_report **report);
+/* The same without one, and from any thread. */
+struct xf_error *judge_quietly(const char *path, const struct request *request,
+			       struct xf_state **state, struct xf_report **report);
 
 /*
  * The states at a path that could not be opened as one, if the error is that there are
- * several; else NULL.
+ * several. Else NULL, and the error is what is wrong with the file.
  */
-struct xf_states *several_states(const char *path, const struct xf_error *err);
+struct xf_states *several_states(const char *path, struct xf_error **err);
 
 /* Says why there is no report, in JSON too: one object a file. Frees the error. */
 unsigned int not_judged(const char *path, bool json, struct xf_error *err);

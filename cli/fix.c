@@ -23,6 +23,9 @@ static struct xf_error *write_repair(const struct repair *repair)
 	struct progress progress = progress_start("copying");
 	struct xf_error *err;
 
+	if (repair->request.has_relay)
+		return xf_fix_relaid(repair->state, repair->report, &repair->request.relay,
+				     repair->options->output);
 	if (repair->options->in_place)
 		return xf_fix_in_place(repair->state, repair->report, repair->options->undo_file);
 	progress.call.data = &progress;
@@ -36,7 +39,13 @@ static void tell_where(const struct repair *repair)
 {
 	const struct options *options = repair->options;
 
-	if (!repair->report->edit_count) {
+	if (options->relay) {
+		fputs("Laid out as ", stdout);
+		put_printable(options->relay, stdout);
+		fputs(" has it: ", stdout);
+		put_printable(options->output, stdout);
+		putchar('\n');
+	} else if (!repair->report->edit_count) {
 		puts("Nothing may be dropped; nothing was written.");
 	} else if (options->output) {
 		fputs("Repaired copy: ", stdout);
@@ -54,26 +63,63 @@ static void tell_where(const struct repair *repair)
 /* All of the report when something is left to be read in it. */
 static void tell_result(const struct repair *repair, unsigned int status)
 {
-	(status == STATUS_REPAIRED ? print_text_repair : print_text_report)(
-		repair->state, &repair->request, repair->report);
+	bool nothing_else = status == STATUS_REPAIRED && repair->report->edit_count;
+
+	(nothing_else ? print_text_repair : print_text_report)(repair->state, &repair->request,
+							       repair->report);
 	tell_where(repair);
 	if (repair->report->edit_count && repair->report->left_count)
 		puts("Not all is mended: 'xferry check' tells what is left.");
 }
 
+/* What is never changed gets its refusal from the library. */
+static bool is_to_be_written(const struct repair *repair)
+{
+	return repair->report->edit_count || repair->request.has_relay ||
+	       xf_state_read_only(repair->state);
+}
+
+/* Of an area that was laid out anew the new file tells: even its header is another. */
+static struct xf_error *count_relaid(const struct repair *repair, size_t *left)
+{
+	const struct request *request = &repair->request;
+	struct xf_state *state = NULL;
+	struct xf_report *report = NULL;
+	struct xf_error *err = xf_state_open_area(repair->options->output, &request->relay, &state);
+
+	if (!err)
+		err = xf_check(state, request->guest, request->target, request->only, &report);
+	if (!err)
+		*left = report->finding_count;
+	xf_report_free(report);
+	xf_state_close(state);
+	return err;
+}
+
+/* Writes what there is to be written; `*left` are the findings that it has then. */
+static struct xf_error *carry_out(const struct repair *repair, size_t *left)
+{
+	struct xf_error *err = write_repair(repair);
+
+	*left = repair->report->left_count;
+	return !err && repair->request.has_relay ? count_relaid(repair, left) : err;
+}
+
 static unsigned int repair_judged(const struct repair *repair)
 {
 	const struct xf_report *report = repair->report;
-	unsigned int status = report->left_count ? STATUS_FINDINGS : STATUS_OK;
+	size_t left = report->left_count;
+	unsigned int status = STATUS_OK;
 
-	if (report->edit_count) {
-		struct xf_error *err = write_repair(repair);
+	if (is_to_be_written(repair)) {
+		struct xf_error *err = carry_out(repair, &left);
 
 		if (err)
 			return not_judged(repair->options->arguments[0], repair->options->json,
 					  err);
 		status |= STATUS_REPAIRED;
 	}
+	status |= left ? STATUS_FINDINGS : STATUS_OK;
 	if (repair->options->json)
 		print_json_report(repair->state, &repair->request, report);
 	else
@@ -93,6 +139,12 @@ static unsigned int check_arguments(const struct verb *verb, const struct option
 		return usage(verb, "say where to write: either -o FILE or --in-place");
 	if (options->undo_file && !options->in_place)
 		return usage(verb, "--undo-file belongs to --in-place");
+	if (options->relay && !options->layout)
+		return usage(verb, "--relay is for a raw XSAVE area, of which --layout says whose "
+				   "it is");
+	if (options->relay && options->in_place)
+		return usage(verb,
+			     "an area that is laid out anew is another file: name it with -o");
 	return STATUS_OK;
 }
 
@@ -122,6 +174,6 @@ const struct verb verb_fix = {
 	.name = "fix",
 	.arguments = "STATE [GUEST] [TARGET] (-o FILE | --in-place) [--only COMPONENTS] [--json]",
 	.summary = "Drop what leaked into a saved state, in a copy or reversibly in place.",
-	.options = "cxqdeftOoiuj",
+	.options = "cxqdefltOoriuj",
 	.run = run_fix,
 };

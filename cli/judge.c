@@ -3,30 +3,29 @@
 
 #include "cli/cli.h"
 
-struct xf_error *open_state(const char *path, const struct request *request,
-			    struct xf_state **state)
+static struct xf_error *open_with(const char *path, const struct request *request,
+				  const struct xf_progress *progress, struct xf_state **state)
 {
-	struct progress progress = progress_start("reading");
-	struct xf_error *err;
+	struct xf_error *err = xf_state_open(path, progress, state);
 
-	progress.call.data = &progress;
-	err = xf_state_open(path, progress.call.step ? &progress.call : NULL, state);
-	progress_end(&progress);
 	if (!err && request->from)
 		err = xf_state_began_on(*state, request->from);
 	return err;
 }
 
-struct xf_error *judge_opened(struct xf_state *state, const struct request *request,
-			      struct xf_report **report)
+struct xf_error *open_state(const char *path, const struct request *request,
+			    struct xf_state **state)
 {
-	if (request->from) {
-		struct xf_error *err = xf_state_began_on(state, request->from);
+	struct progress progress;
+	struct xf_error *err;
 
-		if (err)
-			return err;
-	}
-	return xf_check(state, request->guest, request->target, request->only, report);
+	if (request->has_layout)
+		return xf_state_open_area(path, &request->layout, state);
+	progress = progress_start("reading");
+	progress.call.data = &progress;
+	err = open_with(path, request, progress.call.step ? &progress.call : NULL, state);
+	progress_end(&progress);
+	return err;
 }
 
 struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
@@ -39,15 +38,30 @@ struct xf_error *judge(const char *path, const struct request *request, struct x
 	return xf_check(*state, request->guest, request->target, request->only, report);
 }
 
-struct xf_states *several_states(const char *path, const struct xf_error *err)
+struct xf_error *judge_quietly(const char *path, const struct request *request,
+			       struct xf_state **state, struct xf_report **report)
+{
+	struct xf_error *err = open_with(path, request, NULL, state);
+
+	if (err)
+		return err;
+	return xf_check(*state, request->guest, request->target, request->only, report);
+}
+
+struct xf_states *several_states(const char *path, struct xf_error **err)
 {
 	struct xf_states *states = NULL;
 
-	if (err->code != XF_ERR_USAGE)
+	if ((*err)->code != XF_ERR_USAGE)
 		return NULL;
-	xf_error_free(xf_states_at(path, &states));
-	/* One of the same name is not what was meant by the error. */
-	if (states && states->count == 1 && strcmp(states->paths[0], path) == 0) {
+
+	struct xf_error *more = xf_states_at(path, &states);
+
+	if (more) {
+		xf_error_free(*err);
+		*err = more;
+	} else if (states->count == 1 && strcmp(states->paths[0], path) == 0) {
+		/* What it lacks is not a name. */
 		xf_states_free(states);
 		states = NULL;
 	}

@@ -21,10 +21,14 @@ static const struct {
 	{ 'e', "exposed", "MASK", "what the guest was shown: 0x7, or x87,sse,avx" },
 	{ 'f', "from", "HOST",
 	  "the host it began on, for what depends on that: 'host', host-passthrough" },
+	{ 'l', "layout", "LAYOUT",
+	  "STATE is a raw XSAVE area of this layout: intel, amd, amd-avx512, local, a profile" },
 	{ 't', "to", "TARGET",
 	  "where it shall run: local, a profile, or preset:NAME[,+c,-c…] (see xferry explain)" },
 	{ 'O', "only", "COMPONENTS", "drop these only: pkru, or a mask" },
 	{ 'o', "output", "FILE", "write a repaired copy" },
+	{ 'r', "relay", "LAYOUT",
+	  "lay a raw XSAVE area out anew, as a host of this layout has it" },
 	{ 'i', "in-place", NULL, "repair the file itself, behind an undo file" },
 	{ 'u', "undo-file", "FILE", "the undo file's name (STATE.xfundo)" },
 	{ 'm', "max-tail", "SIZE", "keep so much at most of what follows RAM (256M)" },
@@ -78,6 +82,12 @@ static void set(struct options *options, int letter, const char *value)
 		break;
 	case 'f':
 		options->from = value;
+		break;
+	case 'l':
+		options->layout = value;
+		break;
+	case 'r':
+		options->relay = value;
 		break;
 	case 't':
 		options->to = value;
@@ -230,6 +240,13 @@ static struct xf_error *load_guest(const struct options *options, const struct x
 	return NULL;
 }
 
+/* A layout that is asked for; `*given` tells whether one is. */
+static struct xf_error *load_layout(const char *spec, bool *given, struct xf_layout *out)
+{
+	*given = spec != NULL;
+	return spec ? xf_layout_open(spec, out) : NULL;
+}
+
 struct xf_error *load_request(const struct options *options, struct request *out)
 {
 	struct request request = { .only = XF_ALL };
@@ -241,6 +258,10 @@ struct xf_error *load_request(const struct options *options, struct request *out
 		err = load_guest(options, request.from, &request.guest);
 	if (!err && options->to)
 		err = xf_host_open(options->to, &request.target);
+	if (!err)
+		err = load_layout(options->layout, &request.has_layout, &request.layout);
+	if (!err)
+		err = load_layout(options->relay, &request.has_relay, &request.relay);
 	if (!err && options->only)
 		err = xf_mask_from_text(options->only, &request.only);
 	if (err) {

@@ -118,6 +118,6 @@ const struct verb verb_route = {
 	.arguments = "STATE | MASK [GUEST] HOST HOST… [--json]",
 	.summary =
 		"Predict a journey over several hosts, hop by hop; the first has saved the STATE.",
-	.options = "cxqdefj",
+	.options = "cxqdeflj",
 	.run = run_route,
 };

@@ -85,10 +85,8 @@ static struct xf_error *judge_state(struct entry *entry, const struct survey *su
 {
 	struct xf_state *state = NULL;
 	struct xf_report *report = NULL;
-	struct xf_error *err = xf_state_open(path, NULL, &state);
+	struct xf_error *err = judge_quietly(path, survey->request, &state, &report);
 
-	if (!err)
-		err = judge_opened(state, survey->request, &report);
 	if (!err)
 		tell_report(entry, survey->json, survey->request, state, report);
 	xf_report_free(report);
@@ -127,7 +125,7 @@ static bool is_without_state(const char *path)
 static void judge_file(struct entry *entry, const struct survey *survey)
 {
 	struct xf_error *err = judge_state(entry, survey, entry->path);
-	struct xf_states *states = err ? several_states(entry->path, err) : NULL;
+	struct xf_states *states = err ? several_states(entry->path, &err) : NULL;
 
 	if (states)
 		judge_parts(entry, survey, states);

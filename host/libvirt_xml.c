@@ -13,8 +13,8 @@
  * Any other is not what the guest saw: /domstatus/cpu is what was asked for before libvirt looked
  * at the host, <inactiveDomain> what the guest would have at its next start.
  *
- * A document with a DOCTYPE is refused before its first declaration: libvirt writes none,
- * and without one there are neither entities nor anything to fetch.
+ * A document with a DOCTYPE is refused before it is read: libvirt writes none, and without one
+ * there are neither entities nor anything to fetch.
  */
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
@@ -53,14 +53,16 @@ struct value {
 	size_t len;
 };
 
-/* Keeps an error and stops. */
+/*
+ * Keeps the first error; what comes behind it is passed over. The parser is not stopped: libxml2
+ * 2.9 frees, when it is stopped within an event, what it reads afterwards.
+ */
 static void fail(struct reader *reader, struct xf_error *err)
 {
 	if (reader->err)
 		xf_error_free(err);
 	else
 		reader->err = err;
-	xmlStopParser(reader->parser);
 }
 
 #define fail_here(reader, code, format, ...)                                \
@@ -78,7 +80,7 @@ static struct value attribute(const xmlChar **attributes, int count, const char 
 	for (int i = 0; i < count; i++) {
 		const xmlChar **a = attributes + (size_t)i * 5;
 
-		if (!a[2] && strcmp((const char *)a[0], name) == 0)
+		if (!a[1] && strcmp((const char *)a[0], name) == 0)
 			return (struct value){ (const char *)a[3], (size_t)(a[4] - a[3]) };
 	}
 	return (struct value){ 0 };
@@ -278,8 +280,10 @@ static void on_start(void *data, const xmlChar *local, const xmlChar *prefix, co
 	struct reader *reader = data;
 	const char *name = (const char *)local;
 
-	(void)prefix, (void)namespace_count, (void)namespaces, (void)defaulted;
-	enter(reader, name, !uri);
+	(void)namespace_count, (void)namespaces, (void)defaulted;
+	if (reader->err)
+		return;
+	enter(reader, name, !uri && !prefix);
 	if (!reader->any_root && !at_any(reader, roots))
 		fail_here(reader, XF_ERR_DAMAGED,
 			  "expected libvirt's <domain> or <cpu>, found <%.*s>",
@@ -310,6 +314,8 @@ static void on_end(void *data, const xmlChar *local, const xmlChar *prefix, cons
 	struct reader *reader = data;
 
 	(void)local, (void)prefix, (void)uri;
+	if (reader->err)
+		return;
 	if (in_cpu(reader, ""))
 		reader->cpu = NULL;
 	leave(reader);
@@ -319,17 +325,24 @@ static void on_text(void *data, const xmlChar *text, int len)
 {
 	struct reader *reader = data;
 
-	if (in_cpu(reader, "/model"))
+	if (!reader->err && in_cpu(reader, "/model"))
 		take_model_text(reader, (const char *)text, (size_t)len);
 }
 
-static void on_doctype(void *data, const xmlChar *name, const xmlChar *external,
-		       const xmlChar *system)
+/* libxml2 2.12 has made it const. */
+#if LIBXML_VERSION >= 21200
+#define ERROR_POINTER const xmlError *
+#else
+#define ERROR_POINTER xmlError *
+#endif
+
+/* Of several errors the last is kept, and out of memory is one that leads to others. */
+static void on_error(void *data, ERROR_POINTER error)
 {
 	struct reader *reader = data;
 
-	(void)name, (void)external, (void)system;
-	fail_here(reader, XF_ERR_DAMAGED, "a DOCTYPE, which libvirt never writes");
+	if (error->code == XML_ERR_NO_MEMORY)
+		fail(reader, xf_error_memory());
 }
 
 /* ---- The document ---- */
@@ -339,24 +352,41 @@ static struct xf_error *malformed(const struct reader *reader)
 {
 	const xmlError *error = xmlCtxtGetLastError(reader->parser);
 
-	if (error && error->code == XML_ERR_NO_MEMORY)
-		return xf_error_memory();
 	if (!error || !error->message)
 		return xf_error_new(XF_ERR_DAMAGED, reader->name, "this is no XML");
 	return xf_error_new(XF_ERR_DAMAGED, reader->name, "line %d: no well-formed XML: %.*s",
 			    error->line, (int)strcspn(error->message, "\n"), error->message);
 }
 
-/* What would take libxml2 long, or is in another encoding and so escapes this very look. */
+/*
+ * UTF-8, as libvirt writes: what begins otherwise libxml2 may take for another encoding, in which
+ * nothing would be seen of what is looked for here.
+ */
+static bool may_be_utf8(const char *text, size_t size)
+{
+	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		size -= 3;
+	}
+	return !size || strchr("<\t\n\r ", *text);
+}
+
+/* What is not even given to libxml2: what would take it long, and declarations. */
 static struct xf_error *look_over(const char *name, const char *text, size_t size)
 {
 	const char *zero = memchr(text, '\0', size);
+	const char *doctype = memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE"));
 
 	if (size > XML_MAX)
 		return xf_error_new(XF_ERR_DAMAGED, name, "XML of more than %u MiB", XML_MAX >> 20);
 	if (zero)
 		return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(zero - text),
 				   "expected XML in UTF-8");
+	if (!may_be_utf8(text, size))
+		return xf_error_at(XF_ERR_DAMAGED, name, 0, "expected XML in UTF-8");
+	if (doctype)
+		return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(doctype - text),
+				   "a DOCTYPE, which libvirt never writes");
 	for (const char *p = text, *end = text + size; p < end;) {
 		const char *next = memchr(p, '<', (size_t)(end - p));
 		size_t piece = (size_t)((next ? next : end) - p);
@@ -375,11 +405,11 @@ static struct xf_error *parse(struct reader *reader)
 
 	*parser->sax = (xmlSAXHandler){
 		.initialized = XML_SAX2_MAGIC,
-		.internalSubset = on_doctype,
 		.startElementNs = on_start,
 		.endElementNs = on_end,
 		.characters = on_text,
 		.cdataBlock = on_text,
+		.serror = on_error,
 	};
 	parser->userData = reader;
 	xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
@@ -387,7 +417,10 @@ static struct xf_error *parse(struct reader *reader)
 	xmlParseDocument(parser);
 	if (reader->err)
 		return xf_take(reader->err);
-	return parser->wellFormed ? NULL : malformed(reader);
+	/* Out of memory, it stops with what is well-formed as far as it came. */
+	if (parser->wellFormed && !parser->disableSAX)
+		return NULL;
+	return malformed(reader);
 }
 
 struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t size,

@@ -270,16 +270,18 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 
 /*
  * One vCPU's area as KVM_GET_XSAVE or KVM_GET_XSAVE2 gives it, alone in a file, 4096 bytes or more.
- * Nothing in it tells what it is or where its components lie: `layout` is of the host that saved it.
- * XF_ERR_DAMAGED: the area cannot be of this layout. XF_ERR_USAGE: the file is of another format.
+ * Nothing in it tells what it is or where its components lie: `layout` is of the host that saved
+ * it. XF_ERR_DAMAGED: the area cannot be of this layout. XF_ERR_USAGE: the file is of another
+ * format.
  */
 struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *layout,
 				    struct xf_state **out);
 void xf_state_close(struct xf_state *state);
 
 /*
- * The name of the format of which a file is by its first bytes, as xf_state_format gives it, or
- * NULL: of none that xferry reads. It lives for ever. For files, of which nothing is gone by it.
+ * The name of the format in which a file is a state by its first bytes, as xf_state_format gives
+ * it, or NULL: in none that xferry reads. It lives for ever. Not for pipes: the bytes are gone
+ * from them then.
  */
 struct xf_error *xf_format_at(const char *path, const char **out);
 

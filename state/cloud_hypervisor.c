@@ -45,6 +45,24 @@ static bool recognise(const uint8_t *head, size_t size)
 	return at < size && head[at] == '{' && memmem(head, size, key, sizeof(key) - 1);
 }
 
+/* The key has an object; in other JSON it may be a mere word. */
+static bool is_state(const uint8_t *head, size_t size)
+{
+	static const char key[] = "\"snapshots\"";
+	const uint8_t *end = head + size;
+	const uint8_t *p = memmem(head, size, key, sizeof(key) - 1);
+
+	if (!p)
+		return false;
+	for (p += sizeof(key) - 1; p < end && is_blank(*p); p++)
+		;
+	if (p == end || *p++ != ':')
+		return false;
+	while (p < end && is_blank(*p))
+		p++;
+	return p < end && *p == '{';
+}
+
 /* ---- The tree ---- */
 
 /* What stays of a vCPU that was read. */
@@ -314,6 +332,7 @@ const struct xf_format xf_format_cloud_hypervisor = {
 	.name = "cloud-hypervisor",
 	.title = "Cloud Hypervisor snapshot",
 	.recognise = recognise,
+	.is_state = is_state,
 	.read = read_snapshot,
 	.place = place,
 	.free_own = free,

@@ -303,8 +303,11 @@ static struct xf_error *check_parts(const char *file, uint32_t id, const struct 
 	if (!(reading->seen & (PART_CPUID | PART_XSAVE)))
 		return xf_error_new(XF_ERR_FORMAT, file,
 				    "vCPU %" PRIu32 " has neither CPUID nor XSAVE: not x86-64", id);
-	if ((reading->seen & needed) != needed)
-		return damaged(file, id, "'cpuid', 'xsave', 'xcrs' or 'sregs' is missing");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].part & needed & ~reading->seen)
+			return xf_error_new(XF_ERR_DAMAGED, file,
+					    "vCPU %" PRIu32 "'s state has no '%s'", id,
+					    parts[i].path);
 	if (reading->region.count != REGION_WORDS)
 		return xf_error_new(XF_ERR_DAMAGED, file,
 				    "in vCPU %" PRIu32 "'s state: 'region' has %zu numbers, not %u",

@@ -50,6 +50,13 @@ static bool recognise(const uint8_t *head, size_t size)
 	       (xf_get_le32(head) == COMMON_MAGIC || xf_get_le32(head) == CORE_MAGIC);
 }
 
+/* CRIU writes many kinds of files; from 2.0 on the kind follows what they have in common. */
+static bool is_state(const uint8_t *head, size_t size)
+{
+	return xf_get_le32(head) == CORE_MAGIC || size < 2 * MAGIC_SIZE ||
+	       xf_get_le32(head + MAGIC_SIZE) == CORE_MAGIC;
+}
+
 /* ---- The wire format ---- */
 
 static struct xf_error *read_varint(struct message *m, uint64_t *out)
@@ -245,10 +252,10 @@ static struct xf_error *read_core(struct xf_input *input, struct xf_record *out)
 
 	if (!vcpu)
 		return xf_error_memory();
-	XF_TRY(xf_input_contents(input, MAX_SIZE, "image of CRIU's cores", &file, &size));
+	XF_TRY(xf_input_contents(input, MAX_SIZE, "a core-PID.img of CRIU", &file, &size));
 	XF_TRY(find_entry(input, file, size, &core));
 	XF_TRY(read_thread(&core, vcpu));
-	XF_TRY(xf_process_evidence(0, &out->evidence));
+	XF_TRY(xf_process_evidence(vcpu, 1, &out->evidence));
 	out->found_by = XF_FOUND_STRUCTURE;
 	out->vcpu_count = 1;
 	out->vcpus = xf_take(vcpu);
@@ -261,4 +268,5 @@ const struct xf_format xf_format_criu = {
 	.recognise = recognise,
 	.read = read_core,
 	.read_only = true,
+	.is_state = is_state,
 };

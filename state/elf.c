@@ -64,6 +64,11 @@ static bool recognise(const uint8_t *head, size_t size)
 	return size >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
 }
 
+static bool is_state(const uint8_t *head, size_t size)
+{
+	return size < HEADER_SIZE || get_le16(head + 16) == ET_CORE;
+}
+
 /* ---- The header ---- */
 
 static struct xf_error *check_header(const struct xf_input *input)
@@ -308,16 +313,6 @@ static struct xf_error *read_threads(const struct walk *walk, struct xf_vcpu *vc
 	return NULL;
 }
 
-static struct xf_error *evidence_of(const struct xf_vcpu *vcpus, size_t count,
-				    struct xf_evidence **out)
-{
-	uint64_t xcr0 = 0;
-
-	for (size_t i = 0; i < count; i++)
-		xcr0 |= vcpus[i].xcr0.value;
-	return xf_process_evidence(xcr0, out);
-}
-
 static struct xf_error *read_core(struct xf_input *input, struct xf_record *out)
 {
 	XF_AUTO(walk_deinit) struct walk walk = { .input = input };
@@ -333,7 +328,7 @@ static struct xf_error *read_core(struct xf_input *input, struct xf_record *out)
 	if (!vcpus)
 		return xf_error_memory();
 	XF_TRY(read_threads(&walk, vcpus));
-	XF_TRY(evidence_of(vcpus, walk.count, &out->evidence));
+	XF_TRY(xf_process_evidence(vcpus, walk.count, &out->evidence));
 	out->found_by = XF_FOUND_STRUCTURE;
 	out->vcpu_count = walk.count;
 	out->vcpus = xf_take(vcpus);
@@ -346,4 +341,5 @@ const struct xf_format xf_format_elf = {
 	.recognise = recognise,
 	.read = read_core,
 	.read_only = true,
+	.is_state = is_state,
 };

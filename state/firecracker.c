@@ -37,14 +37,22 @@
 #define XCRS_FIRST 8
 #define XCRS_MAX 16
 
-static bool recognise(const uint8_t *head, size_t size)
+static bool is_magic(const uint8_t *bytes)
 {
-	if (size < 8)
-		return false;
-
-	uint64_t magic = xf_get_le64(head) & ~FORMAT_VERSION;
+	uint64_t magic = xf_get_le64(bytes) & ~FORMAT_VERSION;
 
 	return magic == MAGIC_X86 || magic == MAGIC_AARCH64;
+}
+
+/* Since 1.15: a byte that says how the magic is packed, which is not at all. */
+static bool is_bitcode(const uint8_t *head, size_t size)
+{
+	return size >= 9 && head[0] == 0 && is_magic(head + 1);
+}
+
+static bool recognise(const uint8_t *head, size_t size)
+{
+	return (size >= 8 && is_magic(head)) || is_bitcode(head, size);
 }
 
 /* The file in memory. */
@@ -105,6 +113,20 @@ static struct xf_error *bad_version(const char *path, const char *version)
 			    version);
 }
 
+/* The version follows: a byte that is its length, and its text. */
+static struct xf_error *bitcode(const struct xf_input *input)
+{
+	char version[VERSION_MAX + 1] = { 0 };
+	size_t length = input->head_size > 9 ? input->head[9] : 0;
+
+	if (length <= VERSION_MAX && length + 10 <= input->head_size)
+		memcpy(version, input->head + 10, length);
+	return xf_error_new(XF_ERR_FORMAT, input->path,
+			    "is a Firecracker snapshot of 1.15 or later (bitcode, data version "
+			    "'%s'), which is not read: 1.7 to 1.14 are",
+			    version);
+}
+
 /* Reads the header. The layouts that the state may have are known then. */
 static struct xf_error *read_header(const struct xf_input *input, uint64_t *state,
 				    const struct xf_firecracker_layout **layouts, size_t *count)
@@ -112,6 +134,8 @@ static struct xf_error *read_header(const struct xf_input *input, uint64_t *stat
 	char version[VERSION_MAX + 1] = { 0 };
 	uint32_t major;
 
+	if (is_bitcode(input->head, input->head_size))
+		return bitcode(input);
 	XF_TRY(check_magic(input->path, xf_get_le64(input->head)));
 	if (input->head_size < VERSION_OFFSET + 1)
 		return xf_error_at(XF_ERR_DAMAGED, input->path, input->head_size,

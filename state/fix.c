@@ -18,9 +18,10 @@ static struct xf_error *may_be_repaired(const struct xf_state *state,
 	if (report->state != state)
 		return xf_error_new(XF_ERR_USAGE, state->name, "the report is of another state");
 	if (state->format->read_only)
-		return xf_error_new(XF_ERR_REFUSED, state->name,
-				    "holds no virtual machine's state, but a process': xferry tells "
-				    "what is in it and never changes it");
+		return xf_error_new(
+			XF_ERR_REFUSED, state->name,
+			"holds a process's registers and no virtual machine's: xferry tells "
+			"what is in it and never changes it");
 	if (!state->input.seekable)
 		return xf_error_new(XF_ERR_USAGE, state->name,
 				    "a pipe cannot be repaired: save it to a file first");

@@ -39,6 +39,7 @@ struct xf_edit_list; /* state/edit.h */
 struct xf_format {
 	const char *name;  /* for JSON: "qemu" */
 	const char *title; /* for people: "QEMU migration stream" */
+	bool grows;	   /* the file has more than states, so it may be longer after a while */
 	bool (*recognise)(const uint8_t *head, size_t size);
 
 	/* The input's head has been read. `out` is empty before; written on success only. */
@@ -48,6 +49,13 @@ struct xf_format {
 	bool read_only;
 
 	/* What follows may be NULL. */
+
+	/*
+	 * Whether a file that is recognised is a state at all, as far as its head tells: most
+	 * ELF files are programs. A file that is named is read all the same; one that is only
+	 * found in a directory is not.
+	 */
+	bool (*is_state)(const uint8_t *head, size_t size);
 
 	/* The states in the file, where it may hold several or none. */
 	struct xf_error *(*list)(struct xf_input *input, struct xf_names *out);

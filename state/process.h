@@ -7,8 +7,9 @@
 
 /*
  * A process is shown all that its machine has. What of that is known is what its kernel had
- * enabled there: `xcr0`, 0 where the file does not tell.
+ * enabled, where the file tells that, and what the threads have in use.
  */
-struct xf_error *xf_process_evidence(uint64_t xcr0, struct xf_evidence **out);
+struct xf_error *xf_process_evidence(const struct xf_vcpu *threads, size_t count,
+				     struct xf_evidence **out);
 
 #endif

@@ -282,6 +282,7 @@ static struct xf_error *may_fix(const struct xf_state *state, const struct xf_re
 const struct xf_format xf_format_qcow2 = {
 	.name = "qcow2",
 	.title = "internal snapshot of a qcow2 image",
+	.grows = true,
 	.recognise = recognise,
 	.read = read_snapshot,
 	.list = list,

@@ -19,8 +19,9 @@ struct xf_qcow2_place {
 /*
  * Looks through all tables of the image: whether the clusters, in the order of offsets, are
  * `snapshot`'s machine state where they are said to be, nothing of the image's own, and read by
- * nobody else; and whether no less references are counted than are there. XF_ERR_REFUSED or XF_ERR_DAMAGED
- * where it is not so; XF_ERR_FORMAT where there is more to look through than is reasonable.
+ * nobody else; and whether no less references are counted than are there. XF_ERR_REFUSED or
+ * XF_ERR_DAMAGED where it is not so; XF_ERR_FORMAT where there is more to look through than is
+ * reasonable.
  */
 struct xf_error *xf_qcow2_only_of(const struct xf_qcow2 *image,
 				  const struct xf_qcow2_snapshot *snapshot,

@@ -162,7 +162,7 @@ struct xf_error *xf_raw_area_read(struct xf_input *input, const struct xf_layout
 	if (!area || !vcpu)
 		return xf_error_memory();
 	area->layout = *layout;
-	XF_TRY(xf_input_contents(input, XF_AREA_MAX, "XSAVE area", &area->bytes, &area->size));
+	XF_TRY(xf_input_contents(input, XF_AREA_MAX, "an XSAVE area", &area->bytes, &area->size));
 	if (area->size < XF_KVM_XSAVE_SIZE)
 		return xf_error_new(XF_ERR_DAMAGED, input->path,
 				    "has %zu bytes: an XSAVE area as KVM_GET_XSAVE gives it has "

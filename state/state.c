@@ -10,12 +10,8 @@
 #include "state/state.h"
 
 static const struct xf_format *const formats[] = {
-	&xf_format_qemu,
-	&xf_format_libvirt,
-	&xf_format_qcow2,
-	&xf_format_firecracker,
-	&xf_format_cloud_hypervisor,
-	&xf_format_elf,
+	&xf_format_qemu,	&xf_format_libvirt,	     &xf_format_qcow2,
+	&xf_format_firecracker, &xf_format_cloud_hypervisor, &xf_format_elf,
 	&xf_format_criu,
 };
 
@@ -252,6 +248,8 @@ struct xf_error *xf_format_at(const char *path, const char **out)
 
 	const struct xf_format *format = format_of(&input);
 
+	if (format && format->is_state && !format->is_state(input.head, input.head_size))
+		format = NULL;
 	*out = format ? format->name : NULL;
 	return NULL;
 }

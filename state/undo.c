@@ -89,7 +89,10 @@ static struct xf_error *open_state(const struct xf_undo_file *undo, int *out)
 	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
 
 	XF_TRY(xf_input_open(undo->state_path, NULL, &input));
-	if (!input.seekable || input.size != undo->state_size)
+
+	bool has_grown = undo->grows && input.size > undo->state_size;
+
+	if (!input.seekable || (input.size != undo->state_size && !has_grown))
 		return xf_error_new(XF_ERR_REFUSED, undo->state_path,
 				    "has %" PRIu64
 				    " bytes, the file that was repaired had %" PRIu64,

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/scope.h"
 #include "state/edit.h"
+#include "state/state.h"
 #include "state/undo_file.h"
 #include "state/undo_json.h"
 
@@ -152,6 +153,7 @@ static struct xf_error *collect(int fd, const struct xf_input *input,
 				const struct xf_report *report, struct xf_undo_file *undo)
 {
 	undo->state_size = input->size;
+	undo->grows = report->state->format->grows;
 	undo->entries = calloc(report->edit_count, sizeof(*undo->entries));
 	if (!undo->entries)
 		return xf_error_memory();
@@ -194,6 +196,7 @@ static struct xf_error *write_undo(const char *undo_path, mode_t mode,
 	if (!root || !xf_json_add(root, "xferry_undo", json_object_new_int(version)) ||
 	    !xf_json_add(root, "state", json_object_new_string(undo->state_path)) ||
 	    !xf_json_add(root, "size", json_object_new_uint64(undo->state_size)) ||
+	    (undo->grows && !xf_json_add(root, "grows", json_object_new_boolean(true))) ||
 	    !add_marks(root, undo) || !add_edits(root, undo))
 		return xf_error_memory();
 	return xf_undo_json_write(undo_path, mode, root);
@@ -323,7 +326,7 @@ static struct xf_error *parse_original(const char *path, struct json_object *roo
 static struct xf_error *parse_root(const char *path, struct json_object *root,
 				   struct xf_undo_file *undo)
 {
-	struct json_object *edits;
+	struct json_object *edits, *grows;
 	const char *name;
 	uint64_t version;
 
@@ -340,6 +343,8 @@ static struct xf_error *parse_root(const char *path, struct json_object *root,
 	    !json_object_object_get_ex(root, "edits", &edits) ||
 	    !json_object_is_type(edits, json_type_array))
 		return xf_undo_damaged(path, "a key is missing or of the wrong type");
+	undo->grows =
+		json_object_object_get_ex(root, "grows", &grows) && json_object_get_boolean(grows);
 	undo->state_path = resolve(path, name);
 	if (!undo->state_path)
 		return xf_error_memory();

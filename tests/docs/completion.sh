@@ -113,6 +113,8 @@ offers 'xferry check --exposed x87,ss' x87,sse
 offers 'xferry check --cpu ma' max
 offers 'xferry check --cpu max,-pk' max,-pku
 offers 'xferry check vm' vm.qevm vm.qevm.xfundo
+offers 'xferry check --jobs '
+offers 'xferry check --jobs 2 vm' vm.qevm vm.qevm.xfundo
 offers 'xferry check two' 'two words.qevm'
 offers 'xferry undo v' vm.qevm.xfundo
 offers 'xferry fix --in-place --undo-file vm.qevm.' vm.qevm.xfundo

@@ -4,7 +4,8 @@
 	format,
 	machine,
 	found_by,
-	evidence,
+	# Without the place of a file that belongs to the case.
+	evidence: (.evidence | if . then sub("^/([^/:]*/)*"; "@/") else . end),
 	vcpus: [.vcpus[] | {index, xstate_bv, xcr0, exposed, known, superfluous, undecided, lost,
 		missing, findings}],
 	outcome,

@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <json-c/json.h>
+#include <libxml/xmlerror.h>
 
 #include "tests/host/answers.h"
 #include "tests/host/support.h"
@@ -97,6 +98,24 @@ static struct xf_error *from_cpuid(const char *argument, char *out, size_t size)
 {
 	struct xf_evidence *evidence = NULL;
 	struct xf_error *err = xf_evidence_from_cpuid(argument, &evidence);
+
+	return from_evidence(err, evidence, out, size);
+}
+
+static struct xf_error *from_xml(const char *argument, char *out, size_t size)
+{
+	struct xf_evidence *evidence = NULL;
+	struct xf_error *err = xf_evidence_from_xml(argument, NULL, &evidence);
+
+	/* libxml2 keeps its last error, and may have printed that memory ran out. */
+	xmlResetLastError();
+	return from_evidence(err, evidence, out, size);
+}
+
+static struct xf_error *from_qm(const char *argument, char *out, size_t size)
+{
+	struct xf_evidence *evidence = NULL;
+	struct xf_error *err = xf_evidence_from_qm(argument, NULL, &evidence);
 
 	return from_evidence(err, evidence, out, size);
 }
@@ -214,6 +233,10 @@ static void test_evidence(void **state)
 	exhaust(from_cpu, "host,-pku");
 	exhaust(from_mask, "pkru");
 	exhaust(from_cpuid, data_file("guest-epyc-2cpus.cpuid"));
+	exhaust(from_xml, data_file("xml/snapshot.xml"));
+	exhaust(from_xml, data_file("xml/command-line.xml"));
+	exhaust(from_qm, data_file("qm/qemu-server/100.conf"));
+	exhaust(from_qm, data_file("qm/qemu-server/100.conf:before"));
 }
 
 static void test_hosts(void **state)

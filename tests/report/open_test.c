@@ -236,12 +236,18 @@ static void format_of_a_file(void **unused)
 	(void)unused;
 	assert_true(fail_each_allocation(format_without_memory, path) > 1);
 	free(path);
+	/* A program, and a text. */
 	assert_fine(xf_format_at("/proc/self/exe", &format));
 	assert_null(format);
 	format = "untouched";
+	path = path_of("README.md");
+	assert_fine(xf_format_at(path, &format));
+	assert_null(format);
+	free(path);
+	format = "untouched";
 	assert_error(xf_format_at("/dev/null", &format), XF_ERR_IO, "is a character device");
 	assert_error(xf_format_at("/nonexistent", &format), XF_ERR_IO, "No such file");
-	assert_error(xf_format_at("/dev", &format), XF_ERR_IO, "/dev: is a directory");
+	assert_error(xf_format_at("/dev", &format), XF_ERR_IO, "/dev: is a directory without");
 	assert_string_equal(format, "untouched");
 }
 

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Nothing that a document names is opened or asked for.
+#
+#	nothing-fetched.sh CPU-EVIDENCE
+#
+# Behind the document's own file nothing is opened, no socket made, whatever it says.
+# shellcheck source=../cli/lib.sh
+. "$(dirname "$0")/../cli/lib.sh"
+evidence=$1
+need strace
+strace -o trace true 2>/dev/null || skip 'strace may not trace here'
+echo '<!ENTITY x "y">' >x.dtd
+echo secret >secret
+
+# fetches_nothing STATUS: a document from stdin.
+fetches_nothing() {
+	local due=$1 status=0
+
+	cat >document.xml
+	strace -f -o trace -e trace=?open,openat,socket,connect \
+		"$evidence" xml:document.xml >"$said/out" 2>"$said/err" || status=$?
+	told=$(cat document.xml)
+	hold_status "$due" "$status"
+	grep -q '"document.xml"' trace || die "the trace lacks the document: $(cat trace)"
+	sed '1,/"document.xml"/d' trace | grep -v exited >"$said/rest" &&
+		die "$told: $(cat "$said/rest")"
+	echo "ok $told"
+}
+
+cpu="<cpu><model>&m;</model></cpu>"
+fetches_nothing 1 <<<"<!DOCTYPE cpu SYSTEM 'x.dtd'>$cpu"
+fetches_nothing 1 <<<"<!DOCTYPE cpu SYSTEM 'http://127.0.0.1:9/x.dtd'>$cpu"
+fetches_nothing 1 <<<"<!DOCTYPE cpu PUBLIC '-//X//DTD X//EN' 'ftp://127.0.0.1/x.dtd'>$cpu"
+fetches_nothing 1 <<<"<!DOCTYPE cpu [<!ENTITY m SYSTEM 'secret'>]>$cpu"
+fetches_nothing 1 <<<"<!DOCTYPE cpu [<!ENTITY % p SYSTEM 'x.dtd'> %p;]>$cpu"
+fetches_nothing 1 <<<"$cpu"
+fetches_nothing 0 <<<"<?xml-stylesheet type='text/xsl' href='x.dtd'?><cpu><model>EPYC</model></cpu>"
+fetches_nothing 0 <<<"<cpu xmlns:xi='http://www.w3.org/2001/XInclude'
+	xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:schemaLocation='http://127.0.0.1:9/ x'
+	><model>EPYC</model><xi:include href='secret' parse='text'/></cpu>"
