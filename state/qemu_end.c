@@ -76,6 +76,24 @@ static bool is_description(const struct block *first, size_t at, uint64_t to_end
 }
 
 /*
+ * How many of the bytes are left when what is at their end and has no control characters is
+ * taken off, as far as that goes by eights.
+ */
+static size_t skip_text(const uint8_t *bytes, size_t size)
+{
+	const uint64_t each = UINT64_MAX / UINT8_MAX;
+	uint64_t eight;
+
+	for (; size >= sizeof(eight); size -= sizeof(eight)) {
+		memcpy(&eight, bytes + size - sizeof(eight), sizeof(eight));
+		/* Of a byte below ' ', the highest bit is set by this. */
+		if ((eight - each * ' ') & ~eight & each * 0x80)
+			break;
+	}
+	return size;
+}
+
+/*
  * Reads backwards until the start of the description is there. JSON has no
  * control characters, so the first one seen must belong to the four bytes of
  * the length, or to the 06 before them: not much is read in vain.
@@ -94,8 +112,8 @@ static struct xf_error *find_description(struct xf_view *view, struct block **fi
 
 		start -= size;
 		XF_TRY(read_block(view, start, size, first));
-		for (size_t i = size; i-- > 0 && start + i >= last;) {
-			uint8_t byte = (*first)->bytes[i];
+		for (size_t i = size; (i = skip_text((*first)->bytes, i)) && start + i > last;) {
+			uint8_t byte = (*first)->bytes[--i];
 
 			/* Of a marker that reaches into the next block, the start is here. */
 			if (byte == XF_QEMU_EOF &&

@@ -167,6 +167,13 @@ static struct xf_qemu_vmdesc_reader *heard(void *context)
 	return reader;
 }
 
+/* Most are no match by their first character. */
+static bool is_word(const char *word, const unsigned char *text, size_t size)
+{
+	return size && (unsigned char)word[0] == text[0] && strlen(word) == size &&
+	       memcmp(word, text, size) == 0;
+}
+
 static int on_string(void *context, const unsigned char *text, size_t size)
 {
 	struct xf_qemu_vmdesc_reader *reader = heard(context);
@@ -185,8 +192,7 @@ static int on_string(void *context, const unsigned char *text, size_t size)
 
 	frame->name = XF_QEMU_VALUES;
 	for (unsigned int i = 0; i < XF_QEMU_VALUES; i++)
-		if (strlen(xf_qemu_value_places[i].name) == size &&
-		    memcmp(xf_qemu_value_places[i].name, text, size) == 0)
+		if (is_word(xf_qemu_value_places[i].name, text, size))
 			frame->name = i;
 	return 1;
 }
@@ -253,8 +259,7 @@ static int on_key(void *context, const unsigned char *text, size_t size)
 		return 1;
 	frame->key = KEY_OTHER;
 	for (unsigned int i = KEY_OTHER + 1; i < KEYS; i++)
-		if ((keys[i].counts_in & IN(frame->kind)) && strlen(keys[i].name) == size &&
-		    memcmp(keys[i].name, text, size) == 0)
+		if ((keys[i].counts_in & IN(frame->kind)) && is_word(keys[i].name, text, size))
 			frame->key = i;
 	if (frame->key == KEY_OTHER)
 		return 1;
