@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A small saved state made large: its RAM is sent again and again.
 
-    large-stream.py STREAM OUT MIB
+    large-stream.py STREAM OUT MIB [PAGES]
 
-Head and devices are STREAM's own; between them are MIB MiB of whole pages.
+Head and devices are STREAM's own; between them are MIB MiB of whole pages, all alike, or those
+of the file PAGES over and over.
 """
 
 import json
@@ -32,8 +33,22 @@ def devices_at(data):
     return at - 1 - sum(14 + len(d['name']) + body_size(d) + FOOTER for d in devices)
 
 
+def whole_pages(path):
+    """The content of page after page, for ever."""
+    if path is None:
+        while True:
+            yield bytes(range(256)) * 16
+    with open(path, 'rb') as file:
+        while True:
+            page = file.read(4096)
+            if len(page) == 4096:
+                yield page
+            else:
+                file.seek(0)
+
+
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     with open(sys.argv[1], 'rb') as file:
         data = file.read()
@@ -42,13 +57,13 @@ def main():
     end = struct.pack('>Q', 0x10) + b'\x7e' + ram
     head = data[:data.index(end, start) + len(end)]
     pages = int(sys.argv[3]) << 8
-    body = bytes(range(256)) * 16
+    body = whole_pages(sys.argv[4] if len(sys.argv) == 5 else None)
     with open(sys.argv[2], 'wb') as out:
         out.write(head + b'\x02' + ram)
-        out.write(struct.pack('>Q', 0x08) + b'\x06pc.ram' + body)
+        out.write(struct.pack('>Q', 0x08) + b'\x06pc.ram' + next(body))
         for page in range(1, pages):
             # Within the 16 MiB that the samples' guests have.
-            out.write(struct.pack('>Q', page % 4096 << 12 | 0x28) + body)
+            out.write(struct.pack('>Q', page % 4096 << 12 | 0x28) + next(body))
         out.write(end + b'\x03' + ram + end + data[devices_at(data):])
 
 

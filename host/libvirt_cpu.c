@@ -27,6 +27,22 @@ static const struct xf_cpu_model own_models[] = {
 	{ .name = "pentiumpro" },
 };
 
+/*
+ * Of a guest that runs libvirt writes what differs from its own definition of the model. Those of
+ * these CPUs have MPX, which QEMU took out of its models in 4.0, and for old machine types in
+ * some distributions only. So where XML is silent about MPX, either may be so.
+ */
+static const char *const with_mpx[] = { "Skylake", "Cascadelake", "Cooperlake",
+					"Icelake", "Denverton",	  "Snowridge" };
+
+static bool may_have_mpx(const char *model)
+{
+	for (size_t i = 0; i < sizeof(with_mpx) / sizeof(with_mpx[0]); i++)
+		if (strncmp(model, with_mpx[i], strlen(with_mpx[i])) == 0)
+			return true;
+	return false;
+}
+
 /* A model of which nothing is known. */
 static const struct xf_cpu_model any_model = { "any", XF_SHOWS_ALL, 0, 0, false };
 
@@ -56,7 +72,7 @@ static const char *model_name(const struct xf_libvirt_xml *xml)
 	return xml->i686 ? "qemu32" : "qemu64";
 }
 
-/* A feature's name that is not known leaves open what nothing else tells. */
+/* What nothing tells: a feature's name that is not known may be another name of any. */
 static struct xf_cpu_words words_of(const struct xf_libvirt_cpu *cpu,
 				    const struct xf_cpu_model *model)
 {
@@ -64,6 +80,8 @@ static struct xf_cpu_words words_of(const struct xf_libvirt_cpu *cpu,
 
 	if (cpu->strange[0])
 		words.maybe |= XF_SHOWS_ALL & ~(words.off | model->all);
+	if (may_have_mpx(model->name))
+		words.maybe |= XF_SHOWS_MPX & ~(words.off | model->all);
 	/* What is said to be on somewhere may have been on. */
 	words.off &= ~(words.on | words.maybe);
 	return words;

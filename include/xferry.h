@@ -497,7 +497,8 @@ struct xf_error *xf_fix_relaid(const struct xf_state *state, const struct xf_rep
  * Repairs the file itself. First an undo file is made durable: `undo_path`, or
  * the state's path with ".xfundo" behind it when NULL (not for a block device);
  * one that exists is XF_ERR_REFUSED. The bytes to change are compared before they are written.
- * With no edits nothing is done and no undo file is made.
+ * With no edits nothing is done and no undo file is made. A compressed state is replaced by
+ * a new file, and the original kept beside it, with ".xforig" behind its name.
  */
 struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
 				 const char *undo_path);

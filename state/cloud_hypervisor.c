@@ -22,9 +22,9 @@
 #include "state/json_walk.h"
 #include "state/state.h"
 
-/* Of 254 vCPUs with AMX, each as an array of bytes, there are some 70 MiB. */
+/* 254 vCPUs take 16 MB where each is an array of bytes, 5 to 11 MB where it is a string. */
 #define MAX_SIZE ((size_t)128 << 20)
-/* One vCPU's state: with AMX and nested virtualisation some 70 KiB. */
+/* One vCPU's state: 22 to 44 KB, and 8192 numbers more with nested virtualisation. */
 #define MAX_VCPU_TEXT ((size_t)1 << 20)
 #define MAX_VCPUS 8192
 
@@ -76,6 +76,7 @@ struct reading {
 	bool manager;  /* the vCPUs' part was there */
 	bool has_name; /* inside a vCPU */
 	bool has_state;
+	bool in_bytes; /* in an array that is a vCPU's state */
 	uint32_t id;
 	struct xf_spelled state;
 	struct kept *kept;
@@ -179,13 +180,11 @@ static struct xf_error *end_vcpu(const struct reading *reading, const struct xf_
 	return NULL;
 }
 
-/* Whether the value, or what it is in, is a vCPU's state as an array of bytes. */
-static bool is_array_state(const struct xf_json_path *path, const char *behind)
+/* An array that is a vCPU's state. */
+static bool is_bytes(const struct xf_json_path *path)
 {
-	return *behind ? xf_json_path_is(path, VCPU "/snapshot_data/#") ||
-				 xf_json_path_is(path, VCPU "/snapshot_data/vcpu/snapshot/#")
-		       : xf_json_path_is(path, VCPU "/snapshot_data") ||
-				 xf_json_path_is(path, VCPU "/snapshot_data/vcpu/snapshot");
+	return xf_json_path_is(path, VCPU "/snapshot_data") ||
+	       xf_json_path_is(path, VCPU "/snapshot_data/vcpu/snapshot");
 }
 
 static struct xf_error *note_manager(struct reading *reading, const struct xf_json_path *path,
@@ -207,15 +206,17 @@ static struct xf_error *on_value(void *data, const struct xf_json_path *path,
 		return note_manager(reading, path, value);
 	if (path->depth < 4 || strcmp(path->levels[1].key, "cpu-manager") != 0)
 		return NULL;
+	if (reading->in_bytes) {
+		reading->in_bytes = value->kind != XF_JSON_END;
+		return reading->in_bytes ? read_byte(reading, path, value)
+					 : end_state(reading, path, value);
+	}
 	if (xf_json_path_is(path, VCPU))
 		return value->kind == XF_JSON_END ? end_vcpu(reading, path)
 						  : begin_vcpu(reading, path, value);
 	if (value->kind == XF_JSON_STRING && xf_json_path_is(path, VCPU "/snapshot_data/state"))
 		return read_string(reading, path, value);
-	if (is_array_state(path, "#") && value->kind != XF_JSON_END)
-		return read_byte(reading, path, value);
-	if (value->kind == XF_JSON_END && reading->state.size && is_array_state(path, ""))
-		return end_state(reading, path, value);
+	reading->in_bytes = value->kind == XF_JSON_ARRAY && is_bytes(path);
 	return NULL;
 }
 

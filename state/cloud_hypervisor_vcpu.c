@@ -91,6 +91,7 @@ enum part {
 struct reading {
 	const struct xf_spelled *text;
 	unsigned int seen; /* enum part */
+	enum part within;  /* of those right under "Kvm"; 0: another */
 	struct xf_vcpu_cpuid cpuid;
 	uint64_t entry[7]; /* of CPUID, as they stand in `entry_keys` */
 	unsigned int entry_seen;
@@ -141,6 +142,8 @@ static bool is_kind(enum xf_json_kind wanted, enum xf_json_kind kind)
 static struct xf_error *note_part(struct reading *reading, const struct xf_json_path *path,
 				  const struct xf_json_value *value)
 {
+	if (path->depth == 2)
+		reading->within = 0;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (!xf_json_path_is(path, parts[i].path))
 			continue;
@@ -150,6 +153,8 @@ static struct xf_error *note_part(struct reading *reading, const struct xf_json_
 		if (reading->seen & parts[i].part)
 			return xf_json_damaged(path, value, "'%s' is there twice", parts[i].path);
 		reading->seen |= parts[i].part;
+		if (path->depth == 2)
+			reading->within = parts[i].part;
 	}
 	return NULL;
 }
@@ -232,31 +237,58 @@ static struct xf_error *read_xcr(struct reading *reading, const struct xf_json_p
 	return NULL;
 }
 
-static struct xf_error *read_number(struct reading *reading, const struct xf_json_path *path,
-				    const struct xf_json_value *value)
+static struct xf_error *read_xcrs_number(struct reading *reading, const struct xf_json_path *path,
+					 const struct xf_json_value *value)
+{
+	if (xf_json_path_is(path, "Kvm/xcrs/#"))
+		return read_byte(&reading->xcrs_bytes, XCRS_SIZE, path, value);
+	if (xf_json_path_is(path, "Kvm/xcrs/xcrs/#/*"))
+		return read_xcr(reading, path, value);
+	if (!xf_json_path_is(path, "Kvm/xcrs/nr_xcrs"))
+		return NULL;
+	reading->has_xcr_count = true;
+	return xf_json_uint(path, value, XCRS_MAX, &reading->xcr_count);
+}
+
+static struct xf_error *read_sregs_number(struct reading *reading, const struct xf_json_path *path,
+					  const struct xf_json_value *value)
+{
+	if (xf_json_path_is(path, "Kvm/sregs/#"))
+		return read_byte(&reading->sregs_bytes, SREGS_SIZE, path, value);
+	if (!xf_json_path_is(path, "Kvm/sregs/cr4"))
+		return NULL;
+	reading->cr4.size = 8;
+	reading->cr4.offset = value->at;
+	return xf_json_uint(path, value, UINT64_MAX, &reading->cr4.value);
+}
+
+static struct xf_error *read_xsave_number(struct reading *reading, const struct xf_json_path *path,
+					  const struct xf_json_value *value)
 {
 	if (xf_json_path_is(path, "Kvm/xsave/region/#"))
 		return read_word(&reading->region, REGION_WORDS, path, value);
 	if (xf_json_path_is(path, "Kvm/xsave/extra/#"))
 		return read_word(&reading->extra, EXTRA_WORDS, path, value);
-	if (xf_json_path_is(path, "Kvm/cpuid/#/*"))
-		return read_entry_number(reading, path, value);
-	if (xf_json_path_is(path, "Kvm/xcrs/nr_xcrs")) {
-		reading->has_xcr_count = true;
-		return xf_json_uint(path, value, XCRS_MAX, &reading->xcr_count);
-	}
-	if (xf_json_path_is(path, "Kvm/xcrs/xcrs/#/*"))
-		return read_xcr(reading, path, value);
-	if (xf_json_path_is(path, "Kvm/xcrs/#"))
-		return read_byte(&reading->xcrs_bytes, XCRS_SIZE, path, value);
-	if (xf_json_path_is(path, "Kvm/sregs/#"))
-		return read_byte(&reading->sregs_bytes, SREGS_SIZE, path, value);
-	if (xf_json_path_is(path, "Kvm/sregs/cr4")) {
-		reading->cr4.size = 8;
-		reading->cr4.offset = value->at;
-		return xf_json_uint(path, value, UINT64_MAX, &reading->cr4.value);
-	}
 	return NULL;
+}
+
+static struct xf_error *read_number(struct reading *reading, const struct xf_json_path *path,
+				    const struct xf_json_value *value)
+{
+	switch (reading->within) {
+	case PART_XSAVE:
+		return read_xsave_number(reading, path, value);
+	case PART_XCRS:
+		return read_xcrs_number(reading, path, value);
+	case PART_SREGS:
+		return read_sregs_number(reading, path, value);
+	case PART_CPUID:
+		return xf_json_path_is(path, "Kvm/cpuid/#/*")
+			       ? read_entry_number(reading, path, value)
+			       : NULL;
+	default:
+		return NULL;
+	}
 }
 
 /* Whether it stands where only numbers may. */

@@ -109,8 +109,10 @@ void xf_pack_close(struct xf_pack *pack)
 struct xf_error *xf_pack_write(struct xf_pack *pack, const void *bytes, size_t size)
 {
 	const uint8_t *from = bytes;
+	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
 	la_ssize_t n;
 
+	xf_no_sigpipe_begin(&no_sigpipe);
 	for (; size; from += n, size -= (size_t)n) {
 		n = archive_write_data(pack->archive, from, size);
 		if (n <= 0)
@@ -121,5 +123,8 @@ struct xf_error *xf_pack_write(struct xf_pack *pack, const void *bytes, size_t s
 
 struct xf_error *xf_pack_finish(struct xf_pack *pack)
 {
+	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
+
+	xf_no_sigpipe_begin(&no_sigpipe);
 	return archive_write_close(pack->archive) == ARCHIVE_OK ? NULL : cannot(pack);
 }

@@ -3,16 +3,18 @@
 #ifndef XF_STATE_PACKING_H
 #define XF_STATE_PACKING_H
 
+#include <signal.h>
+
 #include "base/error.h"
 
 struct xf_packing {
 	const char *name; /* "zstd": what it is called, and the program */
 	const char *magic;
 	size_t magic_size;
-	int filter; /* libarchive's number; without one the program itself does it */
-	/* Commands, as libarchive runs them. What they say is kept off our stderr. */
+	int filter; /* libarchive's number, or 0: it leaves that to the program */
+	/* Commands, as libarchive runs them, or NULL. What they say is kept off our stderr. */
 	const char *unpack;
-	const char *pack;
+	const char *pack; /* where the program is installed, rather than the library */
 	/* "FILTER", "OPTION", "VALUE": where libarchive's own default is not the program's. */
 	const char *option[3];
 };
@@ -22,6 +24,21 @@ extern const struct xf_packing xf_packing_gzip, xf_packing_bzip2, xf_packing_xz,
 
 /* Whether bytes begin as packed ones do. */
 bool xf_packing_fits(const struct xf_packing *packing, const uint8_t *bytes, size_t size);
+
+/* Whether the program is there. */
+bool xf_packing_is_installed(const struct xf_packing *packing);
+
+/*
+ * While libarchive writes to a program: that it ends early is an error then, and not the end
+ * of this one by SIGPIPE. For this thread alone.
+ */
+struct xf_no_sigpipe {
+	sigset_t before;
+	bool was_pending;
+};
+
+void xf_no_sigpipe_begin(struct xf_no_sigpipe *out);
+void xf_no_sigpipe_end(struct xf_no_sigpipe *no_sigpipe);
 
 /*
  * The error for what libarchive says: its archive_errno() and archive_error_string(), or

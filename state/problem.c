@@ -125,7 +125,8 @@ static const struct xf_problem problems[] = {
 "KVM takes an area in the standard format only, and its header must be 0 but\n"
 "for XSTATE_BV. This one is compacted (XCOMP_BV), or has a reserved byte that\n"
 "is not 0. No KVM_GET_XSAVE gives such an area, so it came from elsewhere, or is\n"
-"damaged. One that is compacted can be laid out anew, if it is a raw area.",
+"damaged. One that is compacted can be laid out anew, if it is a raw area:\n"
+"xferry fix --relay.",
 	},
 };
 

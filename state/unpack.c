@@ -122,6 +122,9 @@ static struct xf_error *end(struct xf_unpack *unpack)
 /* The next unpacked bytes, some at least unless that was all. */
 static struct xf_error *next_block(struct xf_unpack *unpack)
 {
+	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
+
+	xf_no_sigpipe_begin(&no_sigpipe);
 	while (!unpack->left && !unpack->ended) {
 		const void *block = NULL;
 		la_int64_t offset;

@@ -91,6 +91,9 @@ rm clean
 
 offers 'xferry check --to pre' preset:
 offers 'xferry check --to loc' local
+offers 'xferry check --layout am' amd amd-avx512
+offers 'xferry fix --layout amd --relay vm.q' vm.qevm vm.qevm.xfundo
+offers 'xferry fix --relay=int' intel
 offers 'xferry check --to preset:linux-6.2' linux-6.2
 offers 'xferry check --to=preset:linux-6.2' linux-6.2
 offers 'xferry check --to preset:linux-6.2,-pk' linux-6.2,-pkru

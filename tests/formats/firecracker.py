@@ -26,7 +26,7 @@ RELEASES = list(VERSIONS)
 
 
 def crc64(data):
-    """The crate crc64, version 2.0.0: of 1, 2, 3, 4, 5 it is fb0460de06383654 (snapshot/crc.rs)."""
+    """The crate crc64 2.0.0: of 1, 2, 3, 4, 5 it is fb0460de06383654 (snapshot/crc.rs)."""
     table = []
     for value in range(256):
         for _ in range(8):

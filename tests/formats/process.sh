@@ -37,7 +37,7 @@ end_process() {
 
 # The process, until it has said what it has. The loop ends with it.
 start() {
-	setsid "$PROCESS" "$@" >said-by-process </dev/null &
+	setsid "$PROCESS" >said-by-process </dev/null &
 	process=$!
 	cleanup+=("end_process $process")
 	until [ -s said-by-process ]; do

@@ -151,6 +151,12 @@ static void test_names(void **state)
 	check(CPU(EXACT, MODEL("pentiumpro")), 0x3, 0, false);
 	/* Of QEMU up to 7.0, and in libvirt with MPX. */
 	check(CPU(EXACT, MODEL("Icelake-Client")), 0x207, XF_MPX | XF_AVX512, false);
+	/* libvirt's definition has MPX, QEMU's has not; -noTSX is no name of an old machine's. */
+	check(CPU(EXACT, MODEL("Cascadelake-Server-noTSX")), 0x2e7, XF_MPX, false);
+	check(CPU(EXACT, MODEL("Cascadelake-Server-noTSX") FEATURE("disable", "mpx")), 0x2e7, 0,
+	      false);
+	check(CPU(EXACT, MODEL("Cascadelake-Server-noTSX") FEATURE("require", "mpx")), 0x2ff, 0,
+	      false);
 	check(CPU(EXACT, MODEL("EPYC") FEATURE("require", "lahf_lm") FEATURE("disable", "osxsave")),
 	      0x7, 0, false);
 	check(CPU(EXACT, MODEL("EPYC") FEATURE("require", "osxsave") FEATURE("require", "ospke")

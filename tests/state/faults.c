@@ -138,7 +138,7 @@ static struct xf_error *open_piped(const struct bytes *bytes, struct xf_state **
 
 /* The n-th allocation or call of I/O fails, for each n there is. */
 static void check_each(const struct bytes *bytes, bool piped, unsigned int *left,
-		       enum xf_error_code code)
+		       enum xf_error_code code, size_t vcpus)
 {
 	struct file file = file_of(bytes->p, bytes->size);
 	struct xf_state *state;
@@ -156,7 +156,7 @@ static void check_each(const struct bytes *bytes, bool piped, unsigned int *left
 	} while (err);
 	*left = 0;
 	assert_true(n > 3);
-	assert_int_equal(xf_state_vcpu_count(state), 70);
+	assert_int_equal(xf_state_vcpu_count(state), vcpus);
 	xf_state_close(state);
 	close(file.fd);
 }
@@ -168,14 +168,14 @@ static void check_all(unsigned int *left, enum xf_error_code code)
 		struct synth synth = { 0 };
 
 		make_stream(&synth, found_by);
-		check_each(&synth.stream, false, left, code);
+		check_each(&synth.stream, false, left, code, 70);
 		synth_free(&synth);
 	}
 
 	struct synth synth = { 0 };
 
 	make_stream(&synth, XF_FOUND_DESCRIPTION);
-	check_each(&synth.stream, true, left, code);
+	check_each(&synth.stream, true, left, code, 70);
 	synth_free(&synth);
 }
 
@@ -242,13 +242,58 @@ static void test_no_memory_for_errors(void **unused)
 	synth_free(&synth);
 }
 
+/* Judging a state that has something to drop: the report and the edits of the file. */
+static void check_judging(const struct bytes *bytes)
+{
+	struct xf_state *state;
+	struct xf_report *report;
+	unsigned int n = 0;
+	struct xf_error *err;
+
+	assert_opened(open_bytes(bytes->p, bytes->size, &state));
+	do {
+		allocations_left = ++n;
+		err = xf_check(state, NULL, NULL, XF_ALL, &report);
+		if (err)
+			assert_int_equal(err->code, XF_ERR_MEMORY);
+		xf_error_free(err);
+	} while (err);
+	allocations_left = 0;
+	assert_true(n > 3 && report->edit_count);
+	xf_report_free(report);
+	xf_state_close(state);
+}
+
+static void test_other_vmms(void **unused)
+{
+	static const char *const made[] = { "firecracker-1.7", "firecracker-1.14",
+					    "cloud-hypervisor-29", "cloud-hypervisor-53" };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+		struct bytes bytes = read_made(made[i]);
+		struct xf_state *state;
+
+		check_each(&bytes, false, &allocations_left, XF_ERR_MEMORY, 1);
+		check_each(&bytes, false, &io_left, XF_ERR_IO, 1);
+		check_judging(&bytes);
+		slow = true;
+
+		struct xf_error *err = open_bytes(bytes.p, bytes.size, &state);
+
+		slow = false;
+		assert_opened(err);
+		xf_state_close(state);
+		bytes_free(&bytes);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_io_errors),
-		cmocka_unit_test(test_slow_reads),
-		cmocka_unit_test(test_no_memory_for_errors),
+		cmocka_unit_test(test_no_memory),  cmocka_unit_test(test_io_errors),
+		cmocka_unit_test(test_slow_reads), cmocka_unit_test(test_no_memory_for_errors),
+		cmocka_unit_test(test_other_vmms),
 	};
 
 	return cmocka_run_group_tests_name("state-faults", tests, NULL, NULL);

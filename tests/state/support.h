@@ -101,14 +101,15 @@ static inline bool same_places(const struct xf_state *a, const struct xf_state *
 	return true;
 }
 
-static inline struct bytes read_sample(const char *name)
+/* A file of the directory that an environment variable names. */
+static inline struct bytes read_from(const char *variable, const char *name)
 {
 	char path[4096];
 	struct bytes bytes = { 0 };
 	uint8_t chunk[65536];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%s/%s", getenv("XF_SAMPLES"), name);
+	snprintf(path, sizeof(path), "%s/%s", getenv(variable), name);
 
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -118,6 +119,17 @@ static inline struct bytes read_sample(const char *name)
 	assert_int_equal(n, 0);
 	close(fd);
 	return bytes;
+}
+
+static inline struct bytes read_sample(const char *name)
+{
+	return read_from("XF_SAMPLES", name);
+}
+
+/* What a generator of tests/formats has made. */
+static inline struct bytes read_made(const char *name)
+{
+	return read_from("XF_MADE", name);
 }
 
 #endif

@@ -17,24 +17,6 @@
 static const char *const firecracker[] = { "firecracker-1.7", "firecracker-1.11",
 					   "firecracker-1.14" };
 
-static struct bytes read_made(const char *name)
-{
-	char path[4096];
-	uint8_t chunk[65536];
-	struct bytes bytes = { 0 };
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", getenv("XF_MADE"), name);
-
-	FILE *file = fopen(path, "rbe");
-
-	assert_non_null(file);
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
-		bytes_add(&bytes, chunk, n);
-	fclose(file);
-	return bytes;
-}
-
 static struct xf_state *opened(const struct bytes *bytes)
 {
 	struct xf_state *state;
