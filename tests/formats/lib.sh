@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What the cases' `make` may use, besides `sample` and `need` of the command's tests.
+: "${samples:?names the directory of the samples}"
 
 # generate NAME ARGUMENT...: runs a script of this folder that makes states.
 generate() {

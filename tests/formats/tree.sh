@@ -59,7 +59,7 @@ status=0
 "$XFERRY" check "${target[@]}" broken >"$said/out" 2>"$said/err" || status=$?
 told='check of broken files'
 hold_status 8 "$status"
-grep -o '^xferry: broken/[a-z.-]*' "$said/err" | cut -d / -f 2 >"$said/names"
+grep -o '^xferry: broken/[a-z0-9.-]*' "$said/err" | cut -d / -f 2 >"$said/names"
 printf '%s\n' cloud-hypervisor-state.json criu elf firecracker libvirt libvirt.gz qcow2 qemu |
 	diff - "$said/names" || die "errors: $(cat "$said/err")"
 [ "$(cat "$said/out")" = \
