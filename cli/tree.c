@@ -148,10 +148,10 @@ static bool open_texts(struct entry *entry)
 /* Whether all of it is there. */
 static bool close_texts(struct entry *entry)
 {
-	bool failed =
-		(entry->out && fclose(entry->out) != 0) | (entry->err && fclose(entry->err) != 0);
+	bool out = !entry->out || fclose(entry->out) == 0;
+	bool err = !entry->err || fclose(entry->err) == 0;
 
-	return !failed && entry->out_text && entry->err_text;
+	return out && err && entry->out_text && entry->err_text;
 }
 
 static void look_at(void *data, void *thing)

@@ -49,9 +49,6 @@ struct xf_error *xf_format_unknown(const char *path, const char *verb, const uin
 		return xf_error_new(XF_ERR_FORMAT, path, "is %s: use '%s FILE | xferry %s'",
 				    foreign[i].answer, foreign[i].unpacker, verb);
 	}
-	if (xf_raw_area_is_likely(head, size))
-		return xf_error_new(XF_ERR_FORMAT, path,
-				    "looks like a raw XSAVE area: --layout says of which host");
 	return xf_error_new(XF_ERR_FORMAT, path,
 			    "is no saved state that xferry reads: a QEMU migration stream "
 			    "begins with 'QEVM'");
@@ -169,6 +166,9 @@ static struct xf_error *open_file(const char *path, const struct xf_progress *pr
 				  struct xf_state *state)
 {
 	XF_TRY(open_any_file(path, progress, state));
+	if (!state->format && xf_raw_area_is_likely(state->input.head, state->input.head_size))
+		return xf_error_new(XF_ERR_FORMAT, state->input.path,
+				    "looks like a raw XSAVE area: --layout says of which host");
 	if (!state->format)
 		return xf_format_unknown(state->input.path, "check -", state->input.head,
 					 state->input.head_size);

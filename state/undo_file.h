@@ -32,7 +32,7 @@ struct xf_whole {
 struct xf_undo_file {
 	char *state_path;
 	uint64_t state_size;
-	bool grows; /* it may be longer by now: others write to the file, elsewhere */
+	bool grows;	      /* it may be longer by now: others write to the file, elsewhere */
 	unsigned long around; /* xf_undo_sum_around, when the state was repaired */
 	/* Where a new file has taken the state's place; else original_name is NULL. */
 	char *original_name; /* of the file beside the state that was the state */

@@ -5,10 +5,10 @@
 # and the way back.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need zstd python3
+need xz python3
 
 image=(python3 "$SOURCE/tests/formats/libvirt.py")
-"${image[@]}" make vm "$samples/leaky-q35-qemu64-smp2.qevm" --pack zstd
+"${image[@]}" make vm "$samples/leaky-q35-qemu64-smp2.qevm" --pack xz
 fix=(fix --in-place vm)
 before=$(hash_of vm)
 run 1 fix -o repaired vm

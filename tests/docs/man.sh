@@ -197,6 +197,7 @@ check_examples() {
 		mkdir undo
 		sample leaky-pc-qemu64.qevm vm.qevm
 		sample leaky-pc-qemu64.qevm other.qevm
+		python3 "$SOURCE/tests/formats/area.py" vcpu0.xsave --in-use 0x207
 		gzip -k vm.qevm
 		run_examples "$name"
 		echo "ok $examples examples of $(basename "$name" .scd)"

@@ -8,11 +8,11 @@
 # For each model that libvirt knows, with and without features: the command line that libvirt
 # makes of it for QEMU must tell what its XML tells, or more. Then a guest is run: what libvirt
 # writes of it, running, saved and in a snapshot, must tell what its QEMU was given.
+evidence=$(realpath "$1")
 # shellcheck source=../cli/lib.sh
 . "$(dirname "$0")/../cli/lib.sh"
 # shellcheck source=../examples/libvirt-lib.sh
 . "$SOURCE/tests/examples/libvirt-lib.sh"
-evidence=$1
 need_libvirt
 need qemu-img jq
 configure_host one
@@ -132,7 +132,7 @@ metadata=$place/one/var/lib/libvirt/qemu/snapshot/vm/first.xml
 grep -q '<cookie>' "$metadata" || die "no cookie: $(cat "$metadata")"
 agree 'the metadata of a snapshot' "$metadata" "$cpu" same
 # /run is another one in there, seen through libvirtd's first process.
-cp "/proc/$(pgrep -P "${cleanup[-1]#stop_host }")/root/run/libvirt/qemu/vm.xml" status.xml
+cp "/proc/$(pgrep -P "${cleanup[-1]#stop_host }")/root"/run/libvirt/qemu/vm.xml status.xml
 grep -q '<domstatus' status.xml || die "no status: $(cat status.xml)"
 agree "a running domain's status" status.xml "$cpu" same
 on one save vm vm.save

@@ -374,10 +374,10 @@ static void test_doctype(void **state)
 	static const char *const documents[] = {
 		"<!DOCTYPE cpu><cpu mode='maximum'/>",
 		"<!DOCTYPE cpu SYSTEM 'file:///etc/passwd'><cpu/>",
-		"<!DOCTYPE cpu PUBLIC 'x' 'http://localhost:1/x.dtd'><cpu/>",
+		"<!DOCTYPE cpu PUBLIC 'x' 'http://www.qemu.org/x.dtd'><cpu/>",
 		"<!DOCTYPE cpu [<!ENTITY m SYSTEM "
 		"'file:///etc/passwd'>]><cpu><model>&m;</model></cpu>",
-		"<!DOCTYPE c [<!ENTITY % p SYSTEM 'http://localhost:1/p'> %p;]><cpu/>",
+		"<!DOCTYPE c [<!ENTITY % p SYSTEM 'http://www.qemu.org/p'> %p;]><cpu/>",
 		"<!DOCTYPE c [<!ENTITY a 'xxxxxxxxxx'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
 		"<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'>]><cpu><model>&c;</model></cpu>",
 		"<!DOCTYPE c [<!-- ",

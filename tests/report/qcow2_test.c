@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qcow2 images that are cut or changed at each byte of their structure, and memory and I/O that
+ * fail at every place of reading, judging and asking whether a repair may be made.
+ */
+#include <errno.h>
+
+#include "state/state.h"
+#include "tests/report/failing.h"
+#include "tests/state/support.h"
+
+static struct bytes read_made(const char *name)
+{
+	char path[4096];
+	uint8_t chunk[65536];
+	struct bytes bytes = { 0 };
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", getenv("XF_MADE"), name);
+
+	FILE *file = fopen(path, "rbe");
+
+	assert_non_null(file);
+	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
+		bytes_add(&bytes, chunk, n);
+	fclose(file);
+	return bytes;
+}
+
+struct outcome {
+	size_t edits;
+	uint64_t place; /* of the first */
+};
+
+/* All that comes before the first byte of a repair is written. */
+static struct xf_error *go_through(const char *path, struct outcome *out)
+{
+	struct xf_evidence *guest = NULL;
+	struct xf_report *report = NULL;
+	struct xf_state *state = NULL;
+	struct xf_error *err = xf_state_open(path, NULL, &state);
+
+	if (!err)
+		err = xf_evidence_from_mask("0x3", &guest);
+	if (!err)
+		err = xf_check(state, guest, NULL, XF_ALL, &report);
+	if (!err)
+		err = state->format->may_fix(state, report);
+	if (!err && report->edit_count)
+		*out = (struct outcome){ report->edit_count, report->edits[0].offset };
+	xf_report_free(report);
+	xf_evidence_free(guest);
+	xf_state_close(state);
+	return err;
+}
+
+/* An error of one line, or what is to be edited is where it was. */
+static void hold(const struct file *file, uint64_t place)
+{
+	struct outcome outcome = { 0 };
+	struct xf_error *err = go_through(file->path, &outcome);
+
+	if (err) {
+		assert_null(strchr(err->text, '\n'));
+		assert_int_not_equal(err->code, XF_ERR_MEMORY);
+	} else if (outcome.edits) {
+		assert_int_equal(outcome.edits, 1);
+		assert_int_equal(outcome.place, place);
+	}
+	xf_error_free(err);
+}
+
+/* Where the one edit of a sound image is. */
+static uint64_t sound_place(const struct file *file)
+{
+	struct outcome outcome = { 0 };
+
+	assert_null(go_through(file->path, &outcome));
+	assert_int_equal(outcome.edits, 1);
+	return outcome.place;
+}
+
+static void test_cut(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+	uint64_t place = sound_place(&file);
+
+	(void)unused;
+	for (size_t size = bytes.size; size-- > 0;) {
+		/* Whole clusters do not matter by their bytes. */
+		if (size > 1024 && size % 64 && size % 512 > 8)
+			continue;
+		assert_int_equal(ftruncate(file.fd, (off_t)size), 0);
+		hold(&file, place);
+	}
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+/* Each byte of what is no state: header, tables, counts. */
+static void test_changed(void **unused)
+{
+	static const uint8_t masks[] = { 0x01, 0x80, 0xff };
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+	uint64_t place = sound_place(&file);
+	/* The state comes right behind the header's cluster, the tables behind it. */
+	size_t tables = (size_t)(place + 512) / 512 * 512;
+
+	(void)unused;
+	for (size_t at = 0; at < bytes.size; at++) {
+		if (at >= 128 && at < tables)
+			continue;
+		for (size_t i = 0; i < sizeof(masks); i++) {
+			uint8_t byte = bytes.p[at] ^ masks[i];
+
+			assert_int_equal(pwrite(file.fd, &byte, 1, (off_t)at), 1);
+			hold(&file, place);
+		}
+		assert_int_equal(pwrite(file.fd, bytes.p + at, 1, (off_t)at), 1);
+	}
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+static void without_memory(unsigned int n, void *path)
+{
+	struct outcome outcome = { 0 };
+	struct xf_error *err = go_through(path, &outcome);
+
+	(void)n;
+	if (allocation_failed()) {
+		assert_non_null(err);
+		assert_int_equal(err->code, XF_ERR_MEMORY);
+		xf_error_free(err);
+		return;
+	}
+	assert_null(err);
+	assert_int_equal(outcome.edits, 1);
+}
+
+static void test_no_memory(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+
+	(void)unused;
+	assert_true(fail_each_allocation(without_memory, file.path) > 15);
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+static void list_without_memory(unsigned int n, void *path)
+{
+	struct xf_states *states = NULL;
+	struct xf_error *err = xf_states_at(path, &states);
+
+	(void)n;
+	if (allocation_failed()) {
+		assert_non_null(err);
+		assert_int_equal(err->code, XF_ERR_MEMORY);
+		xf_error_free(err);
+		return;
+	}
+	assert_null(err);
+	assert_int_equal(states->count, 2);
+	xf_states_free(states);
+}
+
+static void test_no_memory_to_list(void **unused)
+{
+	struct bytes bytes = read_made("two");
+	struct file file = file_of(bytes.p, bytes.size);
+
+	(void)unused;
+	assert_true(fail_each_allocation(list_without_memory, file.path) > 10);
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+static void test_io_errors(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+
+	(void)unused;
+	for (unsigned int n = 1;; n++) {
+		struct outcome outcome = { 0 };
+
+		fail_call(CALL_PREAD, n, EIO);
+
+		struct xf_error *err = go_through(file.path, &outcome);
+		bool failed = call_failed();
+
+		fail_call(CALL_NONE, 0, 0);
+		if (!failed) {
+			assert_null(err);
+			assert_true(n > 15);
+			break;
+		}
+		assert_non_null(err);
+		assert_int_equal(err->code, XF_ERR_IO);
+		xf_error_free(err);
+	}
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cut),	  cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_list),
+		cmocka_unit_test(test_io_errors),
+	};
+
+	return cmocka_run_group_tests_name("qcow2", tests, NULL, NULL);
+}
