@@ -18,6 +18,7 @@
  */
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/scope.h"
@@ -426,9 +427,12 @@ static struct xf_error *parse(struct reader *reader)
 struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t size,
 				     struct xf_libvirt_xml *out)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct reader reader = { .name = name };
 
 	XF_TRY(look_over(name, text, size));
+	/* libxml2 promises nothing if two threads come to it first. */
+	pthread_once(&once, xmlInitParser);
 	reader.parser = xmlCreateMemoryParserCtxt(text, (int)size);
 	if (!reader.parser)
 		return size ? xf_error_memory()

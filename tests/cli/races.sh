@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The crew that checks a tree, under ThreadSanitizer ($RACING): states of all formats that can be
-# made here, broken ones, and others, many at a time.
+# The crew that checks a tree, under ThreadSanitizer ($RACING): states of all formats, broken
+# ones, and others, many at a time.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=../formats/lib.sh
+. "$SOURCE/tests/formats/lib.sh"
 : "${RACING:?names the command that was built with ThreadSanitizer}"
 need python3
 # Its status when it has seen something; the libraries that we use are not built with it.
@@ -26,6 +28,10 @@ for number in range(40):
     place.joinpath('volume').write_bytes(data + bytes(-len(data) % 4096))
     place.joinpath('letter').write_text('a letter')
 END
+each_format formats
+for ((i = 0; i < 10; i++)); do
+	cp -rl formats "fleet/$i/formats"
+done
 guest=(--cpu qemu64 --to 'preset:linux-6.2,-pku')
 for form in '' --json; do
 	status=0

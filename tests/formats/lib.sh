@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What the cases' `make` may use, besides `sample` and `need` of the command's tests.
+: "${samples:?names the directory of the samples}"
 
 # generate NAME ARGUMENT...: runs a script of this folder that makes states.
 generate() {
@@ -29,4 +30,20 @@ END
 cut_to() {
 	[ "$(stat -c %s "$1")" -gt "$2" ] || die "$1 has no more than $2 bytes"
 	truncate -s "$2" "$1"
+}
+
+# each_format DIRECTORY: a state of each format that a directory is looked through for, called as
+# its format is. All are made without any program of the formats.
+each_format() {
+	mkdir -p "$1"
+	cp "$samples/leaky-pc-qemu64.qevm" "$1/qemu"
+	generate libvirt.py make "$1/libvirt" "$1/qemu"
+	generate libvirt.py make "$1/libvirt.gz" "$1/qemu" --pack gzip
+	generate qcow2.py make "$1/qcow2" "--state=before=$1/qemu" \
+		"--state=after=$samples/clean-pc-qemu64.qevm"
+	mkdir "$1/cloud-hypervisor"
+	generate cloud_hypervisor.py --release 53 --vcpus 2 "$1/cloud-hypervisor/state.json"
+	generate firecracker.py --release 1.13 --vcpus 3 "$1/firecracker"
+	generate elf.py "$1/elf" --in-use 0x7
+	generate criu.py "$1/criu"
 }

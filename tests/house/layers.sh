@@ -11,7 +11,7 @@ declare -A may=(
 	[guard]='guard/*.h host/*.h base/*.h core/*.h xferry.h'
 	[host]='host/*.h base/*.h core/*.h xferry.h'
 	[state]='state/*.h host/*.h base/*.h core/*.h xferry.h'
-	[cli]='cli/cli.h xferry.h'
+	[cli]='cli/*.h xferry.h'
 	[kmod]='core/*.h account.h compat.h hooks.h judge.h params.h trace.h vcpu.h version.h'
 	[lab]='lab/*.h host/*.h base/*.h core/*.h xferry.h'
 	[include]='core/*.h'
@@ -20,8 +20,9 @@ declare -A may=(
 declare -A may_system=(
 	[core]='stdbool.h stddef.h stdint.h linux/limits.h linux/stddef.h linux/types.h'
 	[kmod]='linux/*.h asm/*.h trace/define_trace.h'
-	[cli]='errno.h fcntl.h getopt.h inttypes.h locale.h signal.h stdarg.h stdio.h stdlib.h string.h time.h
-		unistd.h json-c/json.h'
+	[cli]='dirent.h errno.h fcntl.h getopt.h inttypes.h linux/magic.h locale.h pthread.h sched.h signal.h
+		stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h sys/stat.h sys/vfs.h time.h unistd.h
+		json-c/json.h'
 	[include]=''
 )
 
