@@ -396,8 +396,8 @@ struct xf_report {
 
 /*
  * Judges a state. `guest` NULL: no evidence but the file's own; without either nothing will be
- * edited. What either tells to have been shown counts as shown; a `guest` that hides what the
- * file tells to have been shown is set aside (XF103).
+ * edited. What either tells to have been shown counts as shown. Where `guest` hides what the file
+ * tells to have been shown, all that it hides is set aside (XF103).
  * `target` NULL: no prediction. `only`: the components that may be dropped.
  */
 struct xf_error *xf_check(const struct xf_state *state, const struct xf_evidence *guest,

@@ -39,6 +39,12 @@ static uint64_t hidden_by(struct xf_guest guest)
 	return guest.known & ~guest.shown;
 }
 
+/* What `guest` is known to have been shown, and what `other` shows. */
+static struct xf_guest shown_besides(struct xf_guest guest, struct xf_guest other)
+{
+	return (struct xf_guest){ guest.shown | other.shown, guest.known | other.shown };
+}
+
 struct xf_error *xf_known_of(const struct xf_vcpu *vcpus, size_t count,
 			     const struct xf_evidence *given, const struct xf_evidence *own,
 			     struct xf_known *out)
@@ -54,8 +60,9 @@ struct xf_error *xf_known_of(const struct xf_vcpu *vcpus, size_t count,
 		enabled |= enabled_by_guest(&vcpus[i]);
 
 	XF_TRY(xf_evidence_join(given, own, &known.evidence));
-	/* Who hides what the file shows speaks of another guest. */
-	known.told = known.contrary ? file : guest_told(known.evidence);
+	/* Who hides what the file shows is not believed in what is hidden. What is shown stays. */
+	known.told = known.contrary ? shown_besides(file, guest_told(given))
+				    : guest_told(known.evidence);
 	known.contradicted = known.contrary || enabled & known.hidden;
 	if (enabled & known.hidden)
 		known.told = xf_guest_normal(XF_GUEST_UNKNOWN);

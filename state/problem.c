@@ -44,7 +44,7 @@ static const struct xf_problem problems[] = {
 "was shown, so the evidence belongs to another guest or another time. All of it\n"
 "is set aside and nothing is changed. Or the file itself tells that the guest was\n"
 "shown a component of which the evidence given says that it was not: then what\n"
-"was given is set aside, and the file's own counts.",
+"was given hides nothing, and the file's own counts.",
 	},
 	[XF_PROBLEM_LOST] = {
 		.code = "XF201",

@@ -69,7 +69,7 @@ static void both_are_joined(void **unused)
 	synthetic_free(state);
 }
 
-/* What either shows is kept; what is given against the file is set aside, all of it. */
+/* What either shows is kept; what is given as hidden against the file is set aside, all of it. */
 static void the_file_is_believed(void **unused)
 {
 	struct xf_state *state =
@@ -86,6 +86,26 @@ static void the_file_is_believed(void **unused)
 	assert_ptr_equal(report->findings[0].problem, xf_problem_by_id(XF_PROBLEM_NO_EVIDENCE));
 	assert_ptr_equal(report->findings[1].problem, xf_problem_by_id(XF_PROBLEM_CONTRADICTION));
 	assert_int_equal(report->findings[1].components, XF_PKRU);
+	xf_report_free(report);
+	xf_evidence_free(given);
+	synthetic_free(state);
+}
+
+/* What it shows is kept even then: a guest that hides one thing too many may be this one. */
+static void shown_against_the_file(void **unused)
+{
+	struct xf_state *state =
+		leaky_state(told(XF_FPSSE | XF_AVX, UINT64_MAX & ~XF_APX, "the file"));
+	struct xf_evidence *given = told(XF_FPSSE | XF_PKRU, UINT64_MAX, "-cpu x");
+	struct xf_report *report = check(state, given);
+
+	(void)unused;
+	assert_true(report->contradicted);
+	assert_int_equal(report->droppable, 0);
+	xf_report_free(report);
+	state->record.vcpus[0].xstate_bv.value |= XF_OPMASK;
+	report = check(state, given);
+	assert_int_equal(report->droppable, XF_OPMASK);
 	xf_report_free(report);
 	xf_evidence_free(given);
 	synthetic_free(state);
@@ -291,6 +311,7 @@ int main(void)
 		cmocka_unit_test(the_files_own_suffices),
 		cmocka_unit_test(both_are_joined),
 		cmocka_unit_test(the_file_is_believed),
+		cmocka_unit_test(shown_against_the_file),
 		cmocka_unit_test(given_more_is_kept),
 		cmocka_unit_test(the_state_is_believed_most),
 		cmocka_unit_test(began_on_a_host),
