@@ -11,8 +11,9 @@
     qcow2.py poke IMAGE PLACE VALUE...
         writes a number. PLACE is header:FIELD, snapshot:N:FIELD, l1:N:INDEX (N: a position, or
         "disk"), l2:N:ADDRESS, bitmap:N:ADDRESS (of a snapshot's state), refcount:OFFSET,
-        byte:OFFSET, word:OFFSET, zero:N (the L2 entry of a cluster of zeros). VALUE is a number or, with @ before it, where such a PLACE is, or the place
-        that @*PLACE has in it; numbers joined by + are added up, by ^ are exclusive or.
+        byte:OFFSET, word:OFFSET, zero:N (the L2 entry of a cluster of zeros). VALUE is a
+        number or, with @ before it, where such a PLACE is, or the place that @*PLACE has in
+        it; numbers joined by + are added up, by ^ are exclusive or.
     qcow2.py cut IMAGE VALUE         truncates
     qcow2.py state IMAGE N OUT       the machine's state of a snapshot
     qcow2.py at IMAGE VALUE          prints a VALUE
@@ -273,7 +274,8 @@ class Maker:
         """A state; behind a shorter one, the clusters that an earlier one had there."""
         clusters = self.clusters_of(state)
         if remnants is not None:
-            earlier = [place for table in self.tables[remnants][1] for place in self.read_l2(table)]
+            earlier = [place for table in self.tables[remnants][1]
+                       for place in self.read_l2(table)]
             clusters += earlier[len(clusters):]
         pieces = [clusters[i:i + self.per_l2] for i in range(0, len(clusters), self.per_l2)]
         self.tables.append((name, [self.l2_of(piece) for piece in pieces], len(state), old))
