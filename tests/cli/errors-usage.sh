@@ -70,6 +70,7 @@ fails 16 "$only_one" check --cpuid profile --exposed 0x3 vm
 fails 16 "$only_one" fix --cpu qemu64 --cpuid profile --exposed 0x3 --in-place vm
 fails 16 "$only_one" check --xml profile --qm profile vm
 fails 16 "$only_one" check --qm profile --cpuid profile vm
+fails 16 '--from explains --cpu, --xml or --qm and needs one' filter --from preset:linux-6.6
 fails 16 '--cpuid and --exposed do not' check --exposed 3 --from preset:linux-6.6 vm
 fails 16 '--cpuid and --exposed do not' check --cpuid profile --from preset:linux-6.6 vm
 fails 16 "unknown CPU model \"x86-64-v2-AES\": .*'qm showcmd VMID'" check --cpu x86-64-v2-AES vm

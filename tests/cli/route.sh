@@ -53,6 +53,15 @@ rm avx2
 run 4 route none $old $new,-pku
 grep -q '^in use on the first host: none (0x0)$' "$said/out" || die 'none is a mask'
 
+# What told of the guest tells of it to the repair.
+echo '<cpu><model>qemu64</model></cpu>' >vm.xml
+run 4 route --xml vm.xml vm $old $new,-pku
+grep -q '^  repair before hop 1: xferry fix --xml vm.xml --to ' "$said/out" || die '--xml is passed on'
+printf '%s\n' 'cpu: qemu64' 'smbios1: uuid=1' >100.conf
+run 4 route --qm 100.conf 0x207 $old $old $new,-pku
+grep -q '^  repair before hop 2: xferry filter --qm 100.conf --to ' "$said/out" ||
+	die '--qm is passed on'
+
 # Hosts.
 fails 16 'unknown preset "linux-1.0"' route vm $old preset:linux-1.0
 fails 16 'unknown preset "nowhere"' route vm preset:nowhere $new

@@ -9,24 +9,6 @@
 #include "tests/report/failing.h"
 #include "tests/state/support.h"
 
-static struct bytes read_made(const char *name)
-{
-	char path[4096];
-	uint8_t chunk[65536];
-	struct bytes bytes = { 0 };
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", getenv("XF_MADE"), name);
-
-	FILE *file = fopen(path, "rbe");
-
-	assert_non_null(file);
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
-		bytes_add(&bytes, chunk, n);
-	fclose(file);
-	return bytes;
-}
-
 struct outcome {
 	size_t edits;
 	uint64_t place; /* of the first */
