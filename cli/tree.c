@@ -249,13 +249,20 @@ static struct entry *new_entry(struct survey *survey, const char *path, bool nam
 	return NULL;
 }
 
-/* An undo file is no state, though what is kept in it may look like one; nor is a file to be. */
+/* Undo files, the originals that some of them bring back, and what is not complete yet. */
 static bool is_our_own(const char *path)
 {
+	static const char *const endings[] = { ".xfundo", ".xforig", ".xfnew" };
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	const char *undo = strstr(name, ".xfundo");
+	size_t length = strlen(name);
 
-	return (undo && (!undo[7] || undo[7] == '.')) || strncmp(name, ".xferry-", 8) == 0;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t end = strlen(endings[i]);
+
+		if (length > end && strcmp(name + length - end, endings[i]) == 0)
+			return true;
+	}
+	return strncmp(name, ".xferry-", strlen(".xferry-")) == 0;
 }
 
 static void found_file(void *data, const char *path)

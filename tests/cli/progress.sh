@@ -58,3 +58,31 @@ told='fix -o, slowly, without a terminal'
 hold_status 1 "$status"
 no_error
 echo 'ok no terminal'
+
+# A directory counts what it has seen, while a file takes long.
+mkdir fleet
+ln vm fleet/vm
+python3 - "$XFERRY" >"$said/out" <<'PYTHON' || die 'check of a directory, slowly'
+import os
+import pty
+import subprocess
+import sys
+
+master, slave = pty.openpty()
+done = subprocess.run(['strace', '-f', '-o', '/dev/null', '-e', 'trace=pread64', '-e',
+                       'inject=pread64:delay_enter=100000', sys.argv[1], 'check', '--cpu',
+                       'qemu64', 'fleet'], stdout=subprocess.DEVNULL, stderr=slave, check=False)
+os.close(slave)
+text = b''
+try:
+    while chunk := os.read(master, 4096):
+        text += chunk
+except OSError:
+    pass
+sys.stdout.buffer.write(text)
+sys.exit(done.returncode != 4)
+PYTHON
+grep -aq $'^\rchecking: 0 states, 0 other files   \r' "$said/out" ||
+	die "the terminal got: $(cat -v "$said/out")"
+[ "$(tail -c 4 "$said/out")" = $'\r\033[K' ] || die "the line stays: $(cat -v "$said/out")"
+echo 'ok a directory'
