@@ -77,7 +77,8 @@ static const char *evidence_remedy(const struct xf_report *report)
 	if (!report->evidence)
 		return "say what the guest was shown: " EVIDENCE_OPTIONS;
 	if (report->contradicted)
-		return "give this guest's own: it was shown what it has enabled, and what its file says";
+		return "give this guest's own: it was shown what it has enabled, and what its file "
+		       "says";
 	if (report->evidence->all_of_host)
 		return "say what its host had: --from, the host where the guest began";
 	return "say it more exactly: NAME-v1, +feature, -feature, or --cpuid, --exposed";
