@@ -276,6 +276,12 @@ static void test_source(void **state)
 	check_source(CPU(EXACT, MODEL("cpu64-rhel6")), ": cpu64-rhel6");
 	check_source(CPU(EXACT, MODEL("EPYC") FEATURE("force", "a&#10;b")),
 		     ": EPYC and \"a?b\", an unknown feature (");
+	/* U+009B, a terminal's CSI. */
+	check_source(CPU(EXACT, MODEL("EPYC") FEATURE("force", "a&#x9b;b")),
+		     ": EPYC and \"a??b\", an unknown feature (");
+	check_source(CPU(EXACT, MODEL("EPYC") FEATURE("force", "a\xc2\x9b"
+							       "b")),
+		     ": EPYC and \"a??b\", an unknown feature (");
 	check_source(QEMU("<q:arg value='-cpu'/><q:arg value='486'/>"), ": -cpu 486 (");
 }
 
