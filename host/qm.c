@@ -33,17 +33,6 @@ struct reader {
 	struct xf_qm_section section;
 };
 
-/* A part of the text. */
-struct piece {
-	const char *text;
-	size_t len;
-};
-
-static bool is(struct piece piece, const char *word)
-{
-	return strlen(word) == piece.len && memcmp(piece.text, word, piece.len) == 0;
-}
-
 static struct xf_error *no_line(const struct reader *reader, unsigned int number)
 {
 	return xf_error_new(XF_ERR_DAMAGED, reader->path,
@@ -53,12 +42,13 @@ static struct xf_error *no_line(const struct reader *reader, unsigned int number
 }
 
 /* "[NAME]", without its brackets. */
-static struct xf_error *begin_section(struct reader *reader, struct piece name, unsigned int number)
+static struct xf_error *begin_section(struct reader *reader, struct xf_piece name,
+				      unsigned int number)
 {
 	/* Another section behind it: the one before was whole. */
 	if (reader->inside)
 		reader->whole = true;
-	reader->inside = reader->name && is(name, reader->name);
+	reader->inside = reader->name && xf_piece_is(name, reader->name);
 	/* A name of Proxmox' own in no case is a snapshot's. */
 	if (reader->inside && (strcasecmp(reader->name, "pending") == 0 ||
 			       strncasecmp(reader->name, "special:", strlen("special:")) == 0))
@@ -73,7 +63,7 @@ static struct xf_error *begin_section(struct reader *reader, struct piece name, 
 }
 
 /* Where the value of a key is kept, or NULL: it tells nothing. */
-static char **place_of(struct xf_qm_section *section, struct piece key)
+static char **place_of(struct xf_qm_section *section, struct xf_piece key)
 {
 	const struct {
 		const char *key;
@@ -88,19 +78,20 @@ static char **place_of(struct xf_qm_section *section, struct piece key)
 	};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (is(key, places[i].key))
+		if (xf_piece_is(key, places[i].key))
 			return places[i].place;
 	return NULL;
 }
 
 /* Of a key that is there twice, Proxmox takes the last. */
-static struct xf_error *take_value(struct reader *reader, struct piece key, struct piece value)
+static struct xf_error *take_value(struct reader *reader, struct xf_piece key,
+				   struct xf_piece value)
 {
 	static const char *const behind[] = { "smbios1", "sockets", "vmgenid", "vmstate" };
 	char **place = place_of(&reader->section, key);
 
 	for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++)
-		reader->whole |= is(key, behind[i]);
+		reader->whole |= xf_piece_is(key, behind[i]);
 	if (!place)
 		return NULL;
 	free(*place);
@@ -108,7 +99,7 @@ static struct xf_error *take_value(struct reader *reader, struct piece key, stru
 	return *place ? NULL : xf_error_memory();
 }
 
-static bool is_key(struct piece key)
+static bool is_key(struct xf_piece key)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
 
@@ -118,7 +109,7 @@ static bool is_key(struct piece key)
 	return key.len;
 }
 
-static struct xf_error *read_line(struct reader *reader, struct piece line, unsigned int number)
+static struct xf_error *read_line(struct reader *reader, struct xf_piece line, unsigned int number)
 {
 	const char *colon = memchr(line.text, ':', line.len);
 
@@ -129,15 +120,16 @@ static struct xf_error *read_line(struct reader *reader, struct piece line, unsi
 	if (line.text[0] == '[') {
 		if (line.text[line.len - 1] != ']')
 			return no_line(reader, number);
-		return begin_section(reader, (struct piece){ line.text + 1, line.len - 2 }, number);
+		return begin_section(reader, (struct xf_piece){ line.text + 1, line.len - 2 },
+				     number);
 	}
 
-	struct piece key = { line.text, colon ? (size_t)(colon - line.text) : 0 };
+	struct xf_piece key = { line.text, colon ? (size_t)(colon - line.text) : 0 };
 
 	if (!is_key(key))
 		return no_line(reader, number);
 
-	struct piece value = { colon + 1, line.len - key.len - 1 };
+	struct xf_piece value = { colon + 1, line.len - key.len - 1 };
 
 	while (value.len && strchr(" \t", *value.text)) {
 		value.text++;
@@ -159,7 +151,7 @@ static struct xf_error *read_lines(struct reader *reader, const char *text, size
 	while (text < end) {
 		const char *line_end = memchr(text, '\n', (size_t)(end - text));
 
-		XF_TRY(read_line(reader, (struct piece){ text, (size_t)(line_end - text) },
+		XF_TRY(read_line(reader, (struct xf_piece){ text, (size_t)(line_end - text) },
 				 ++number));
 		text = line_end + 1;
 	}
