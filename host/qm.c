@@ -212,6 +212,7 @@ void xf_qm_section_deinit(struct xf_qm_section *section)
 struct found {
 	char *cpu;
 	const char *key;
+	char *models; /* the file that a custom model was found in, or NULL */
 };
 
 static struct xf_error *find_cpu(const char *path, const struct xf_qm_section *section,
@@ -230,9 +231,9 @@ static struct xf_error *find_cpu(const char *path, const struct xf_qm_section *s
 				    "what the guest was shown");
 
 	if (section->runningcpu)
-		*out = (struct found){ strdup(section->runningcpu), "runningcpu" };
+		*out = (struct found){ strdup(section->runningcpu), "runningcpu", NULL };
 	else if (args.cpu)
-		*out = (struct found){ xf_take(args.cpu), "args" };
+		*out = (struct found){ xf_take(args.cpu), "args", NULL };
 	else
 		out->key = "cpu";
 	if (out->cpu || strcmp(out->key, "cpu") != 0)
@@ -240,10 +241,13 @@ static struct xf_error *find_cpu(const char *path, const struct xf_qm_section *s
 
 	bool kvm = !section->kvm || strcmp(section->kvm, "0") != 0;
 
-	return xf_qm_cpu(path, section->cpu, kvm, &out->cpu);
+	return xf_qm_cpu(path, section->cpu, kvm, &out->cpu, &out->models);
 }
 
-/* "100.conf:before: runningcpu: -cpu kvm64,…", "100.conf: cpu: custom-big: -cpu EPYC,avx=off" */
+/*
+ * "100.conf:before: runningcpu: -cpu kvm64,…",
+ * "100.conf: cpu: custom-big, of ../virtual-guest/cpu-models.conf: -cpu EPYC,avx=off"
+ */
 static struct xf_error *evidence_of(const char *spec, const char *path,
 				    const struct xf_qm_section *section, struct xf_evidence **out)
 {
@@ -252,6 +256,7 @@ static struct xf_error *evidence_of(const char *spec, const char *path,
 	struct found found = { 0 };
 	struct xf_error *err = find_cpu(path, section, &found);
 	XF_AUTO_FREE char *cpu = found.cpu;
+	XF_AUTO_FREE char *models = found.models;
 
 	if (err)
 		return err;
@@ -262,8 +267,9 @@ static struct xf_error *evidence_of(const char *spec, const char *path,
 	bool translated = strcmp(found.key, "cpu") == 0 && section->cpu;
 
 	return xf_cpu_evidence(model, &words,
-			       xf_text("%s: %s: %s%s-cpu %s", spec, found.key,
-				       translated ? section->cpu : "", translated ? ": " : "", cpu),
+			       xf_text("%s: %s: %s%s%s%s-cpu %s", spec, found.key,
+				       translated ? section->cpu : "", models ? ", of " : "",
+				       models ? models : "", translated ? ": " : "", cpu),
 			       out);
 }
 

@@ -23,9 +23,10 @@ void xf_qm_section_deinit(struct xf_qm_section *section);
 
 /*
  * Proxmox' cpu: ("custom-big,flags=+aes", or NULL: its default) in QEMU's words: a model and
- * features that put a component in or out. Custom models are looked up in the files that
- * `conf`, the path of the configuration, stands beside. Free with free().
+ * features that put a component in or out. A custom model is looked up in the file that `conf`,
+ * the path of the configuration, stands beside; `*models` is that file's path, or NULL: none was
+ * needed. Free both with free().
  */
-struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out);
+struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out, char **models);
 
 #endif

@@ -174,11 +174,15 @@ static void test_custom(void **state)
 				     "    flags +pkuu\n";
 
 	(void)state;
-	check_error("cpu: custom-big\n" REST, NULL, XF_ERR_IO, "cpu-models.conf: open: ");
+	/* Never from this machine's /etc/pve, where the configuration is none of this machine's. */
+	check_error("cpu: custom-big\n" REST, NULL, XF_ERR_IO,
+		    "100.conf: the model custom-big is defined in Proxmox' cpu-models.conf; "
+		    "expected it as etc/qemu-server/../virtual-guest/cpu-models.conf");
 	assert_int_equal(mkdir("etc/virtual-guest", 0777), 0);
 	put("etc/virtual-guest/cpu-models.conf", models);
 	check("cpu: custom-big,flags=+aes\n" REST, 0x2e7, 0,
-	      "cpu: custom-big,flags=+aes: -cpu "
+	      "cpu: custom-big,flags=+aes, of "
+	      "etc/qemu-server/../virtual-guest/cpu-models.conf: -cpu "
 	      "Skylake-Server-v1,avx=on,pku=off,pku=on,mpx=off,aes=on (");
 	check("cpu: custom-bigger\n" REST, 0x3, ALL, "-cpu host (");
 	check("cpu: custom-plain\n" REST, 0x3, 0, "-cpu kvm64 (");
@@ -198,13 +202,46 @@ static void test_custom(void **state)
 	assert_int_equal(evidence->guest.shown, 0x2e7);
 	xf_evidence_free(evidence);
 
-	put("etc/virtual-guest/cpu-models.conf", "cpu-model: a\n flags +avx\ncpu-model: a\n");
+	put("etc/virtual-guest/cpu-models.conf", "cpu-model: a\n flags +avx\n\ncpu-model: a\n");
 	check_error("cpu: custom-a\n" REST, NULL, XF_ERR_DAMAGED, "a second time");
 	put("etc/virtual-guest/cpu-models.conf", "cpu-model: a\n flags +av");
 	check_error("cpu: custom-a\n" REST, NULL, XF_ERR_DAMAGED,
 		    "cpu-models.conf: its last line does not end");
 	put("etc/virtual-guest/cpu-models.conf", "");
 	check_error("cpu: custom-a\n" REST, NULL, XF_ERR_DAMAGED, "expected all of the models");
+}
+
+/* Where a section of cpu-models.conf ends. */
+static void test_custom_sections(void **state)
+{
+	static const char models[] = "cpu-model: a\n"
+				     "    flags +aes\n"
+				     "\n"
+				     "    reported-model Skylake-Server-v1\n"
+				     "\n"
+				     "cpu-model:b\n"
+				     "    reported-model EPYC\n"
+				     " \t\n"
+				     "  # cpu-model: c\n"
+				     "cpu-model: d\n"
+				     "flags -avx\n"
+				     "    flags +xsave;+pku\n"
+				     "    flags -avx\n"
+				     "\n"
+				     "note: x\n"
+				     "cpu-model: e\n"
+				     "\n"
+				     "  cpu-model: f\n";
+
+	(void)state;
+	mkdir("etc/virtual-guest", 0777);
+	put("etc/virtual-guest/cpu-models.conf", models);
+	check("cpu: custom-a\n" REST, 0x3, 0, "-cpu kvm64,aes=on (");
+	check("cpu: custom-b\n" REST, 0x207, 0, "-cpu EPYC,xsave=on,pku=on (");
+	check_error("cpu: custom-c\n" REST, NULL, XF_ERR_USAGE, "it has no model \"c\"");
+	check_error("cpu: custom-d\n" REST, NULL, XF_ERR_USAGE, "it has no model \"d\"");
+	check_error("cpu: custom-e\n" REST, NULL, XF_ERR_USAGE, "it has no model \"e\"");
+	check_error("cpu: custom-f\n" REST, NULL, XF_ERR_USAGE, "it has no model \"f\"");
 }
 
 static void test_bad(void **state)
@@ -295,7 +332,7 @@ int main(void)
 		cmocka_unit_test(test_cpu),	  cmocka_unit_test(test_order),
 		cmocka_unit_test(test_sections),  cmocka_unit_test(test_colon),
 		cmocka_unit_test(test_custom),	  cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_truncated), cmocka_unit_test(test_custom_sections),
 	};
 
 	return cmocka_run_group_tests(tests, make_place, forget_place);
