@@ -436,6 +436,7 @@ struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t 
 		xf_libvirt_xml_deinit(&reader.xml);
 		return err;
 	}
+	reader.xml.resolved = reader.cookie.there;
 	reader.xml.cpu = reader.cookie.there ? reader.cookie : reader.domain;
 	*out = reader.xml;
 	return NULL;

@@ -199,6 +199,10 @@ static void test_command_line(void **state)
 	"<domain type='kvm' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"            \
 	"<cpu mode='custom'><model>EPYC</model></cpu><q:commandline>" args "</q:commandline>" \
 	"</domain>"
+#define SAVED(command, cookie)                                                \
+	"<domainsnapshot>" QEMU("<q:arg value='-cpu'/><q:arg value='" command \
+				"'/>") "<cookie><cpu><model>" cookie          \
+				       "</model></cpu></cookie></domainsnapshot>"
 	(void)state;
 	check(QEMU("<q:arg value='-cpu'/><q:arg value='EPYC-Milan'/>"), 0x207, 0, false);
 	check(QEMU("<q:arg value='--cpu'/><q:arg value='host,-pku'/>"), 0x3, ALL & ~XF_PKRU, true);
@@ -208,6 +212,15 @@ static void test_command_line(void **state)
 	check(QEMU("<q:arg value='-device'/><q:arg value='-cpu'/>"), 0x7, 0, false);
 	check(QEMU("<q:arg value='-global'/><q:arg value='ICH9-LPC.x=1'/>"), 0x7, 0, false);
 	check(QEMU("<q:env name='A' value='-cpu'/><q:arg value='-s'/>"), 0x7, 0, false);
+	/*
+	 * With what libvirt resolved when it saved: the domain may have been edited since. Neither
+	 * hides what the other shows.
+	 */
+	check(SAVED("kvm64", "EPYC-Milan"), 0x207, 0, false);
+	check(SAVED("EPYC-Milan", "qemu64"), 0x207, 0, false);
+	check(SAVED("EPYC-Milan,-pku", "EPYC-Milan"), 0x207, 0, false);
+	check(SAVED("kvm64", "qemu64"), 0x3, 0, false);
+	check(SAVED("host,-pku", "EPYC"), 0x7, ALL & ~(XF_PKRU | 0x4ull), true);
 	/* A namespace of somebody else's. */
 	check("<domain xmlns:q='urn:q'><cpu><model>EPYC</model></cpu>"
 	      "<q:arg value='-cpu'/><q:arg value='host'/></domain>",
