@@ -411,6 +411,15 @@ static void test_doctype(void **state)
 	}
 }
 
+static size_t attributes_of(char *text, int count)
+{
+	size_t used = (size_t)sprintf(text, "<cpu><a");
+
+	for (int i = 0; i < count; i++)
+		used += (size_t)sprintf(text + used, " a%d=''", i);
+	return used + (size_t)sprintf(text + used, "/></cpu>");
+}
+
 /* Deep, long, many, large: an error or an answer, soon and in little memory. */
 static void test_large(void **state)
 {
@@ -424,8 +433,18 @@ static void test_large(void **state)
 	memset(text, ' ', SIZE);
 	memcpy(text, "<cpu/>", 6);
 	assert_error(read_xml(text, SIZE, NULL, &evidence), XF_ERR_DAMAGED, "");
-	assert_error(read_xml(text, 40000, NULL, &evidence), XF_ERR_DAMAGED,
-		     "32 KiB of XML without a '<'");
+	/* A tag with too many attributes, and one with as many as may be. */
+	assert_error(read_xml(text, attributes_of(text, 6001), NULL, &evidence), XF_ERR_FORMAT,
+		     "at byte 5: more than 6000 '=' before the next '<'");
+	assert_success(read_xml(text, attributes_of(text, 6000), NULL, &evidence));
+	xf_evidence_free(evidence);
+	/* Text may be long, within a <description> or a comment. */
+	used = (size_t)sprintf(text, "<domain><!-- %1000000d --><description>%1000000d", 1, 1);
+	used += (size_t)sprintf(text + used,
+				"</description>" CPU(EXACT, MODEL("EPYC")) "</domain>");
+	assert_success(read_xml(text, used, NULL, &evidence));
+	assert_int_equal(evidence->guest.shown, 0x7);
+	xf_evidence_free(evidence);
 	/* Nested. */
 	for (used = 0; used < 300000; used += 3)
 		memcpy(text + used, "<a>", 3);
