@@ -28,8 +28,7 @@ void xf_error_free(struct xf_error *err)
 	free(err);
 }
 
-/* One line, whatever a hostile file put into a name. */
-static void make_printable(char *text)
+void xf_make_printable(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; *p; p++)
 		if (*p < ' ' || *p == 0x7f)
@@ -77,7 +76,7 @@ struct xf_error *xf_error_at(enum xf_error_code code, const char *file, uint64_t
 		text = NULL;
 		return xf_error_memory();
 	}
-	make_printable(text);
+	xf_make_printable(text);
 	*err = (struct xf_error){
 		.code = code,
 		.file = xf_take(own_file),

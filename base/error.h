@@ -17,6 +17,12 @@ struct xf_error *xf_error_at(enum xf_error_code code, const char *file, uint64_t
 #define xf_error_new(code, file, ...) xf_error_at(code, file, XF_NO_OFFSET, __VA_ARGS__)
 
 /*
+ * Makes every control character '?', those of U+0080 to U+009F too: one line, and none that
+ * steers a terminal, whatever a hostile file put into a name.
+ */
+void xf_make_printable(char *text);
+
+/*
  * XF_ERR_IO with strerror(errno) behind ": ". `doing` is what failed: "open", "write".
  * errno stays as it is.
  */

@@ -47,7 +47,8 @@ void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool
 
 	printf("  guest   ");
 	if (contradicted && unknown == (XF_USER & ~XF_FPSSE)) {
-		printf("%s: contradicted by the state, set aside\n", evidence->source);
+		put_printable(evidence->source, stdout);
+		puts(": contradicted by the state, set aside");
 	} else if (!evidence) {
 		puts("nothing tells what it was shown (" EVIDENCE_OPTIONS " would)");
 	} else {
@@ -59,9 +60,10 @@ void print_guest(const struct xf_evidence *evidence, struct xf_guest guest, bool
 			fputs("; not known: ", stdout);
 			print_mask(unknown);
 		}
-		printf("\n          by %s%s\n", evidence->source,
-		       contradicted ? ";\n          what was given contradicts the file: set aside"
-				    : "");
+		fputs("\n          by ", stdout);
+		put_printable(evidence->source, stdout);
+		puts(contradicted ? ";\n          what was given contradicts the file: set aside"
+				  : "");
 	}
 }
 

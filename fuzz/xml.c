@@ -17,7 +17,8 @@ static void check(struct xf_error *err, const struct xf_evidence *evidence, bool
 	     (evidence->guest.shown & ~evidence->guest.known) || strchr(evidence->source, '\n')))
 		abort();
 	if (err &&
-	    (strchr(err->text, '\n') || (err->code != XF_ERR_DAMAGED && err->code != XF_ERR_USAGE)))
+	    (strchr(err->text, '\n') || (err->code != XF_ERR_DAMAGED && err->code != XF_ERR_USAGE &&
+					 err->code != XF_ERR_FORMAT)))
 		abort();
 	/* A file's own is no error for a model that is new. */
 	if (err && may_be_new && strncmp(err->text, "fuzz: unknown CPU", 17) == 0)

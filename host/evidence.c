@@ -15,9 +15,7 @@ struct xf_error *xf_evidence_new(struct xf_guest guest, bool all_of_host, char *
 		free(source);
 		return xf_error_memory();
 	}
-	for (char *p = source; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	xf_make_printable(source);
 	guest.shown &= guest.known;
 	*evidence = (struct xf_evidence){
 		.guest = guest,

@@ -38,6 +38,7 @@ struct xf_error *xf_evidence_begun(struct xf_evidence *evidence, const struct xf
  * The <cpu> of libvirt's XML: of a domain, of a save image's cookie, or by itself. `name` says in
  * messages and in the source where the text comes from. `*out` is NULL where there is no <cpu>,
  * which the caller must understand: of a cookie it tells nothing, of a domain QEMU's default CPU.
+ * XF_ERR_FORMAT is XML that is too much to be read here, and may be libvirt's all the same.
  */
 struct xf_error *xf_evidence_of_xml(const char *name, const char *text, size_t size,
 				    struct xf_evidence **out);

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "core/shown.h"
 #include "host/evidence.h"
 #include "host/libvirt_xml.h"
 #include "host/text.h"
@@ -160,6 +161,38 @@ static struct xf_error *of_command(const char *name, const char *cpu, bool stric
 	return xf_cpu_evidence(model, &words, xf_text("%s: -cpu %s", name, cpu), out);
 }
 
+static void scope_free_evidence(struct xf_evidence **evidence)
+{
+	xf_evidence_free(*evidence);
+}
+
+/*
+ * A -cpu of the domain's own, which QEMU takes in place of libvirt's. With a cookie, the domain may
+ * have been edited since the guest was saved, and the cookie cannot: shown is what either shows.
+ */
+static struct xf_error *of_both(const char *name, const struct xf_libvirt_xml *xml, bool strict,
+				struct xf_evidence **out)
+{
+	XF_AUTO(scope_free_evidence) struct xf_evidence *command = NULL;
+	XF_AUTO(scope_free_evidence) struct xf_evidence *cookie = NULL;
+
+	XF_TRY(of_command(name, xml->args.cpu, strict, &command));
+	XF_TRY(of_cpu(name, xml, strict, &cookie));
+	return xf_evidence_new(xf_guest_either(command->guest, cookie->guest),
+			       command->all_of_host || cookie->all_of_host,
+			       xf_text("%s, or %s", command->source, cookie->source), out);
+}
+
+static struct xf_error *of_guest(const char *name, const struct xf_libvirt_xml *xml, bool strict,
+				 struct xf_evidence **out)
+{
+	if (xml->args.cpu && xml->resolved)
+		return of_both(name, xml, strict, out);
+	if (xml->args.cpu)
+		return of_command(name, xml->args.cpu, strict, out);
+	return of_cpu(name, xml, strict, out);
+}
+
 struct xf_error *xf_evidence_of_xml(const char *name, const char *text, size_t size,
 				    struct xf_evidence **out)
 {
@@ -167,10 +200,8 @@ struct xf_error *xf_evidence_of_xml(const char *name, const char *text, size_t s
 	struct xf_evidence *evidence = NULL;
 	struct xf_error *err = xf_libvirt_xml_read(name, text, size, &xml);
 
-	if (!err && xml.args.cpu)
-		err = of_command(name, xml.args.cpu, false, &evidence);
-	else if (!err && xml.cpu.there)
-		err = of_cpu(name, &xml, false, &evidence);
+	if (!err && (xml.args.cpu || xml.cpu.there))
+		err = of_guest(name, &xml, false, &evidence);
 	xf_libvirt_xml_deinit(&xml);
 	if (err)
 		return err;
@@ -189,10 +220,8 @@ struct xf_error *xf_evidence_from_xml(const char *path, const struct xf_host *fr
 
 	XF_TRY(xf_read_text(path, FILE_MAX, &text, &size));
 	err = xf_libvirt_xml_read(path, text, size, &xml);
-	if (!err && xml.args.cpu)
-		err = of_command(path, xml.args.cpu, true, &evidence);
-	else if (!err && (xml.cpu.there || xml.domain))
-		err = of_cpu(path, &xml, true, &evidence);
+	if (!err && (xml.args.cpu || xml.cpu.there || xml.domain))
+		err = of_guest(path, &xml, true, &evidence);
 	else if (!err)
 		err = xf_error_new(XF_ERR_DAMAGED, path, "there is no guest's <cpu> in it");
 	xf_libvirt_xml_deinit(&xml);

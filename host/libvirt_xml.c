@@ -23,12 +23,17 @@
 
 #include "base/scope.h"
 #include "host/libvirt_xml.h"
+#include "host/text.h"
 
 /* A domain with 1,000 disks has 600 KiB. */
 #define XML_MAX (4u << 20)
 
-/* Between two '<'. libxml2 compares all attributes of a tag with each other. */
-#define PIECE_MAX (32u << 10)
+/*
+ * '=' between two '<', which is more attributes than a tag has. libxml2 compares all of a tag with
+ * each other. Counted so, and not by the tags' ends, since libxml2 reads on behind an error, where
+ * nobody knows what it takes for a tag.
+ */
+#define EQUALS_MAX 6000
 
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 
@@ -48,12 +53,6 @@ struct reader {
 	struct xf_libvirt_xml xml;
 };
 
-/* One attribute, which is not followed by '\0'. */
-struct value {
-	const char *text; /* NULL: there is none */
-	size_t len;
-};
-
 /*
  * Keeps the first error; what comes behind it is passed over. The parser is not stopped: libxml2
  * 2.9 frees, when it is stopped within an event, what it reads afterwards.
@@ -70,21 +69,16 @@ static void fail(struct reader *reader, struct xf_error *err)
 	fail(reader, xf_error_new(code, (reader)->name, "line %d: " format, \
 				  xmlSAX2GetLineNumber((reader)->parser), ##__VA_ARGS__))
 
-static bool is(struct value value, const char *word)
-{
-	return value.text && strlen(word) == value.len && memcmp(value.text, word, value.len) == 0;
-}
-
 /* SAX2 gives five pointers an attribute: name, prefix, namespace, start and end of the value. */
-static struct value attribute(const xmlChar **attributes, int count, const char *name)
+static struct xf_piece attribute(const xmlChar **attributes, int count, const char *name)
 {
 	for (int i = 0; i < count; i++) {
 		const xmlChar **a = attributes + (size_t)i * 5;
 
 		if (!a[1] && strcmp((const char *)a[0], name) == 0)
-			return (struct value){ (const char *)a[3], (size_t)(a[4] - a[3]) };
+			return (struct xf_piece){ (const char *)a[3], (size_t)(a[4] - a[3]) };
 	}
-	return (struct value){ 0 };
+	return (struct xf_piece){ 0 };
 }
 
 /* ---- Where we are ---- */
@@ -130,8 +124,8 @@ static bool in_cpu(const struct reader *reader, const char *rest)
 
 /* ---- The CPU ---- */
 
-static void begin_cpu(struct reader *reader, struct xf_libvirt_cpu *cpu, struct value mode,
-		      struct value match)
+static void begin_cpu(struct reader *reader, struct xf_libvirt_cpu *cpu, struct xf_piece mode,
+		      struct xf_piece match)
 {
 	static const char *const modes[] = { "custom", "host-model", "host-passthrough",
 					     "maximum" };
@@ -144,7 +138,7 @@ static void begin_cpu(struct reader *reader, struct xf_libvirt_cpu *cpu, struct 
 	reader->cpu = cpu;
 	reader->cpu_path = strlen(reader->path);
 	if (mode.text)
-		while (i < 4 && !is(mode, modes[i]))
+		while (i < 4 && !xf_piece_is(mode, modes[i]))
 			i++;
 	if (i == 4) {
 		fail_here(reader, XF_ERR_DAMAGED,
@@ -154,8 +148,9 @@ static void begin_cpu(struct reader *reader, struct xf_libvirt_cpu *cpu, struct 
 		return;
 	}
 	cpu->mode = (enum xf_libvirt_mode)i;
-	cpu->minimum = is(match, "minimum");
-	if (match.text && !cpu->minimum && !is(match, "exact") && !is(match, "strict"))
+	cpu->minimum = xf_piece_is(match, "minimum");
+	if (match.text && !cpu->minimum && !xf_piece_is(match, "exact") &&
+	    !xf_piece_is(match, "strict"))
 		fail_here(reader, XF_ERR_DAMAGED,
 			  "unknown match \"%.*s\", expected minimum, exact or strict",
 			  xf_shown_length(match.len), match.text);
@@ -165,19 +160,19 @@ static void begin_cpu(struct reader *reader, struct xf_libvirt_cpu *cpu, struct 
  * Names that libvirt has and never passes to QEMU, as QEMU knows no such feature or the guest
  * itself turns it on.
  */
-static bool libvirts_own(struct value name)
+static bool libvirts_own(struct xf_piece name)
 {
 	static const char *const names[] = { "cmt",   "cvt16",	 "mbm_local", "mbm_total",
 					     "ospke", "osxsave", "pconfig" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (is(name, names[i]))
+		if (xf_piece_is(name, names[i]))
 			return true;
 	return false;
 }
 
 /* What may have been on, and of which nothing more is known. */
-static void take_strange(struct reader *reader, struct value name)
+static void take_strange(struct reader *reader, struct xf_piece name)
 {
 	struct xf_libvirt_cpu *cpu = reader->cpu;
 
@@ -187,7 +182,7 @@ static void take_strange(struct reader *reader, struct value name)
 	memcpy(cpu->strange, name.text, (size_t)xf_shown_length(name.len));
 }
 
-static void take_feature(struct reader *reader, struct value name, struct value policy)
+static void take_feature(struct reader *reader, struct xf_piece name, struct xf_piece policy)
 {
 	struct xf_cpu_words *words = &reader->cpu->words;
 
@@ -198,11 +193,11 @@ static void take_feature(struct reader *reader, struct value name, struct value 
 
 	const struct xf_cpu_feature *feature = xf_cpu_feature_find(name.text, name.len);
 	unsigned int shows = feature ? feature->shows : 0;
-	bool off = is(policy, "disable") || is(policy, "forbid");
+	bool off = xf_piece_is(policy, "disable") || xf_piece_is(policy, "forbid");
 
-	if (!policy.text || is(policy, "require") || is(policy, "force"))
+	if (!policy.text || xf_piece_is(policy, "require") || xf_piece_is(policy, "force"))
 		words->on |= shows;
-	else if (is(policy, "optional"))
+	else if (xf_piece_is(policy, "optional"))
 		words->maybe |= shows;
 	else if (off)
 		words->off |= shows;
@@ -234,23 +229,23 @@ static void take_model_text(struct reader *reader, const char *text, size_t len)
 
 /* ---- The domain ---- */
 
-static void begin_domain(struct reader *reader, struct value type)
+static void begin_domain(struct reader *reader, struct xf_piece type)
 {
 	reader->xml.domain = true;
-	if (type.text && !is(type, "kvm") && !is(type, "qemu"))
+	if (type.text && !xf_piece_is(type, "kvm") && !xf_piece_is(type, "qemu"))
 		fail_here(reader, XF_ERR_USAGE, "a domain of type \"%.*s\", expected kvm or qemu",
 			  xf_shown_length(type.len), type.text);
 }
 
-static void take_arch(struct reader *reader, struct value arch)
+static void take_arch(struct reader *reader, struct xf_piece arch)
 {
-	reader->xml.i686 = is(arch, "i686");
-	if (arch.text && !reader->xml.i686 && !is(arch, "x86_64"))
+	reader->xml.i686 = xf_piece_is(arch, "i686");
+	if (arch.text && !reader->xml.i686 && !xf_piece_is(arch, "x86_64"))
 		fail_here(reader, XF_ERR_USAGE, "a machine of %.*s, expected x86_64",
 			  xf_shown_length(arch.len), arch.text);
 }
 
-static void take_argument(struct reader *reader, struct value value)
+static void take_argument(struct reader *reader, struct xf_piece value)
 {
 	struct xf_qemu_args *args = &reader->xml.args;
 
@@ -372,14 +367,35 @@ static bool may_be_utf8(const char *text, size_t size)
 	return !size || strchr("<\t\n\r ", *text);
 }
 
-/* What is not even given to libxml2: what would take it long, and declarations. */
+/* Of text without end only what would be long to read is too much. */
+static struct xf_error *check_tags(const char *name, const char *text, size_t size)
+{
+	uint64_t begin = 0;
+	unsigned int equals = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '<') {
+			begin = i;
+			equals = 0;
+		} else if (text[i] == '=' && ++equals > EQUALS_MAX) {
+			return xf_error_at(XF_ERR_FORMAT, name, begin,
+					   "more than %d '=' before the next '<'", EQUALS_MAX);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * What is not even given to libxml2: what would take it long, and declarations. Valid XML that is
+ * too much for us is XF_ERR_FORMAT.
+ */
 static struct xf_error *look_over(const char *name, const char *text, size_t size)
 {
 	const char *zero = memchr(text, '\0', size);
 	const char *doctype = memmem(text, size, "<!DOCTYPE", strlen("<!DOCTYPE"));
 
 	if (size > XML_MAX)
-		return xf_error_new(XF_ERR_DAMAGED, name, "XML of more than %u MiB", XML_MAX >> 20);
+		return xf_error_new(XF_ERR_FORMAT, name, "XML of more than %u MiB", XML_MAX >> 20);
 	if (zero)
 		return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(zero - text),
 				   "expected XML in UTF-8");
@@ -388,16 +404,7 @@ static struct xf_error *look_over(const char *name, const char *text, size_t siz
 	if (doctype)
 		return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(doctype - text),
 				   "a DOCTYPE, which libvirt never writes");
-	for (const char *p = text, *end = text + size; p < end;) {
-		const char *next = memchr(p, '<', (size_t)(end - p));
-		size_t piece = (size_t)((next ? next : end) - p);
-
-		if (piece > PIECE_MAX)
-			return xf_error_at(XF_ERR_DAMAGED, name, (uint64_t)(p - text),
-					   "%u KiB of XML without a '<'", PIECE_MAX >> 10);
-		p = next ? next + 1 : end;
-	}
-	return NULL;
+	return check_tags(name, text, size);
 }
 
 static struct xf_error *parse(struct reader *reader)
@@ -445,6 +452,7 @@ struct xf_error *xf_libvirt_xml_read(const char *name, const char *text, size_t 
 		xf_libvirt_xml_deinit(&reader.xml);
 		return err;
 	}
+	reader.xml.resolved = reader.cookie.there;
 	reader.xml.cpu = reader.cookie.there ? reader.cookie : reader.domain;
 	*out = reader.xml;
 	return NULL;

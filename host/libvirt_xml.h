@@ -28,6 +28,7 @@ struct xf_libvirt_cpu {
 struct xf_libvirt_xml {
 	/* Of the guest as it ran: the cookie's, where there is one, else the domain's. */
 	struct xf_libvirt_cpu cpu;
+	bool resolved;		  /* it is a cookie's */
 	bool domain;		  /* there is a whole domain, */
 	bool i686;		  /* of a 32-bit machine, */
 	struct xf_qemu_args args; /* and what it gives QEMU itself */

@@ -9,20 +9,12 @@
  * section that has no runningcpu or cpu is believed only when something stands there that comes
  * behind them: half a file would tell of another CPU.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-#include "base/io.h"
-#include "base/scope.h"
-#include "host/evidence.h"
-#include "host/nearest.h"
-#include "host/qemu_args.h"
 #include "host/qm.h"
 #include "host/text.h"
-
-/* Proxmox' own file system takes files up to 1 MiB. */
-#define CONF_MAX (1u << 20)
 
 struct reader {
 	const char *path;
@@ -31,18 +23,9 @@ struct reader {
 	bool found;
 	bool whole; /* something stands there that comes behind runningcpu */
 	struct xf_qm_section section;
+	struct xf_piece snapshot; /* the one whose section is being read, or nothing */
+	struct xf_qm_snapshots snapshots;
 };
-
-/* A part of the text. */
-struct piece {
-	const char *text;
-	size_t len;
-};
-
-static bool is(struct piece piece, const char *word)
-{
-	return strlen(word) == piece.len && memcmp(piece.text, word, piece.len) == 0;
-}
 
 static struct xf_error *no_line(const struct reader *reader, unsigned int number)
 {
@@ -52,16 +35,26 @@ static struct xf_error *no_line(const struct reader *reader, unsigned int number
 			    number);
 }
 
-/* "[NAME]", without its brackets. */
-static struct xf_error *begin_section(struct reader *reader, struct piece name, unsigned int number)
+/* A name of Proxmox' own in no case is a snapshot's. */
+static bool is_proxmox_own(struct xf_piece name)
 {
+	static const char special[] = "special:", pending[] = "pending";
+
+	return (name.len >= strlen(special) &&
+		strncasecmp(name.text, special, strlen(special)) == 0) ||
+	       (name.len == strlen(pending) && strncasecmp(name.text, pending, name.len) == 0);
+}
+
+/* "[NAME]", without its brackets. */
+static struct xf_error *begin_section(struct reader *reader, struct xf_piece name,
+				      unsigned int number)
+{
+	reader->snapshot = is_proxmox_own(name) ? (struct xf_piece){ 0 } : name;
 	/* Another section behind it: the one before was whole. */
 	if (reader->inside)
 		reader->whole = true;
-	reader->inside = reader->name && is(name, reader->name);
-	/* A name of Proxmox' own in no case is a snapshot's. */
-	if (reader->inside && (strcasecmp(reader->name, "pending") == 0 ||
-			       strncasecmp(reader->name, "special:", strlen("special:")) == 0))
+	reader->inside = reader->name && xf_piece_is(name, reader->name);
+	if (reader->inside && is_proxmox_own(name))
 		return xf_error_new(XF_ERR_USAGE, reader->path, "[%s] is no snapshot",
 				    reader->name);
 	if (reader->inside && reader->found)
@@ -73,7 +66,7 @@ static struct xf_error *begin_section(struct reader *reader, struct piece name, 
 }
 
 /* Where the value of a key is kept, or NULL: it tells nothing. */
-static char **place_of(struct xf_qm_section *section, struct piece key)
+static char **place_of(struct xf_qm_section *section, struct xf_piece key)
 {
 	const struct {
 		const char *key;
@@ -88,19 +81,20 @@ static char **place_of(struct xf_qm_section *section, struct piece key)
 	};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (is(key, places[i].key))
+		if (xf_piece_is(key, places[i].key))
 			return places[i].place;
 	return NULL;
 }
 
 /* Of a key that is there twice, Proxmox takes the last. */
-static struct xf_error *take_value(struct reader *reader, struct piece key, struct piece value)
+static struct xf_error *take_value(struct reader *reader, struct xf_piece key,
+				   struct xf_piece value)
 {
 	static const char *const behind[] = { "smbios1", "sockets", "vmgenid", "vmstate" };
 	char **place = place_of(&reader->section, key);
 
 	for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++)
-		reader->whole |= is(key, behind[i]);
+		reader->whole |= xf_piece_is(key, behind[i]);
 	if (!place)
 		return NULL;
 	free(*place);
@@ -108,7 +102,21 @@ static struct xf_error *take_value(struct reader *reader, struct piece key, stru
 	return *place ? NULL : xf_error_memory();
 }
 
-static bool is_key(struct piece key)
+/* The snapshot whose section is being read has a state. */
+static void note_state(struct reader *reader)
+{
+	struct xf_qm_snapshots *all = &reader->snapshots;
+	struct xf_piece name = reader->snapshot;
+
+	if (all->count && all->names[all->count - 1].text == name.text)
+		return;
+	if (all->count < XF_QM_SNAPSHOTS_MAX)
+		all->names[all->count++] = name;
+	else
+		all->more = true;
+}
+
+static bool is_key(struct xf_piece key)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
 
@@ -118,7 +126,7 @@ static bool is_key(struct piece key)
 	return key.len;
 }
 
-static struct xf_error *read_line(struct reader *reader, struct piece line, unsigned int number)
+static struct xf_error *read_line(struct reader *reader, struct xf_piece line, unsigned int number)
 {
 	const char *colon = memchr(line.text, ':', line.len);
 
@@ -129,20 +137,24 @@ static struct xf_error *read_line(struct reader *reader, struct piece line, unsi
 	if (line.text[0] == '[') {
 		if (line.text[line.len - 1] != ']')
 			return no_line(reader, number);
-		return begin_section(reader, (struct piece){ line.text + 1, line.len - 2 }, number);
+		return begin_section(reader, (struct xf_piece){ line.text + 1, line.len - 2 },
+				     number);
 	}
 
-	struct piece key = { line.text, colon ? (size_t)(colon - line.text) : 0 };
+	struct xf_piece key = { line.text, colon ? (size_t)(colon - line.text) : 0 };
 
 	if (!is_key(key))
 		return no_line(reader, number);
 
-	struct piece value = { colon + 1, line.len - key.len - 1 };
+	struct xf_piece value = { colon + 1, line.len - key.len - 1 };
 
 	while (value.len && strchr(" \t", *value.text)) {
 		value.text++;
 		value.len--;
 	}
+	if (reader->snapshot.text &&
+	    (xf_piece_is(key, "vmstate") || xf_piece_is(key, "runningcpu")))
+		note_state(reader);
 	return reader->inside ? take_value(reader, key, value) : NULL;
 }
 
@@ -159,7 +171,7 @@ static struct xf_error *read_lines(struct reader *reader, const char *text, size
 	while (text < end) {
 		const char *line_end = memchr(text, '\n', (size_t)(end - text));
 
-		XF_TRY(read_line(reader, (struct piece){ text, (size_t)(line_end - text) },
+		XF_TRY(read_line(reader, (struct xf_piece){ text, (size_t)(line_end - text) },
 				 ++number));
 		text = line_end + 1;
 	}
@@ -187,11 +199,16 @@ static struct xf_error *end(const struct reader *reader)
 	return NULL;
 }
 
-struct xf_error *xf_qm_read(const char *path, const char *text, size_t size, const char *name,
-			    struct xf_qm_section *out)
+struct xf_error *xf_qm_read(const struct xf_qm_conf *conf, const char *name,
+			    struct xf_qm_section *out, struct xf_qm_snapshots *snapshots)
 {
-	struct reader reader = { .path = path, .name = name, .inside = !name, .found = !name };
-	struct xf_error *err = read_lines(&reader, text, size);
+	struct reader reader = {
+		.path = conf->path,
+		.name = name,
+		.inside = !name,
+		.found = !name,
+	};
+	struct xf_error *err = read_lines(&reader, conf->text, conf->size);
 
 	if (!err)
 		err = end(&reader);
@@ -200,6 +217,8 @@ struct xf_error *xf_qm_read(const char *path, const char *text, size_t size, con
 		return err;
 	}
 	*out = reader.section;
+	if (snapshots)
+		*snapshots = reader.snapshots;
 	return NULL;
 }
 
@@ -212,88 +231,4 @@ void xf_qm_section_deinit(struct xf_qm_section *section)
 	free(section->arch);
 	free(section->vmstate);
 	*section = (struct xf_qm_section){ 0 };
-}
-
-/* ---- Evidence ---- */
-
-/* QEMU's -cpu, and which key it came from. */
-struct found {
-	char *cpu;
-	const char *key;
-};
-
-static struct xf_error *find_cpu(const char *path, const struct xf_qm_section *section,
-				 struct found *out)
-{
-	XF_AUTO(xf_qemu_args_deinit) struct xf_qemu_args args = { 0 };
-
-	if (section->arch && strcmp(section->arch, "x86_64") != 0)
-		return xf_error_new(XF_ERR_USAGE, path, "a machine of %s, expected x86_64",
-				    section->arch);
-	if (section->args && !xf_qemu_args_take_line(&args, section->args))
-		return xf_error_new(XF_ERR_DAMAGED, path, "args: a quote is open at its end");
-	if (args.global)
-		return xf_error_new(XF_ERR_USAGE, path,
-				    "args: -global changes the CPU; say with --cpu or --exposed "
-				    "what the guest was shown");
-
-	if (section->runningcpu)
-		*out = (struct found){ strdup(section->runningcpu), "runningcpu" };
-	else if (args.cpu)
-		*out = (struct found){ xf_take(args.cpu), "args" };
-	else
-		out->key = "cpu";
-	if (out->cpu || strcmp(out->key, "cpu") != 0)
-		return out->cpu ? NULL : xf_error_memory();
-
-	bool kvm = !section->kvm || strcmp(section->kvm, "0") != 0;
-
-	return xf_qm_cpu(path, section->cpu, kvm, &out->cpu);
-}
-
-/* "100.conf:before: runningcpu: -cpu kvm64,…", "100.conf: cpu: custom-big: -cpu EPYC,avx=off" */
-static struct xf_error *evidence_of(const char *spec, const char *path,
-				    const struct xf_qm_section *section, struct xf_evidence **out)
-{
-	const struct xf_cpu_model *model;
-	struct xf_cpu_words words;
-	struct found found = { 0 };
-	struct xf_error *err = find_cpu(path, section, &found);
-	XF_AUTO_FREE char *cpu = found.cpu;
-
-	if (err)
-		return err;
-	err = xf_cpu_text_parse(cpu, &model, &words);
-	if (err)
-		return xf_error_in(path, err);
-
-	bool translated = strcmp(found.key, "cpu") == 0 && section->cpu;
-
-	return xf_cpu_evidence(model, &words,
-			       xf_text("%s: %s: %s%s-cpu %s", spec, found.key,
-				       translated ? section->cpu : "", translated ? ": " : "", cpu),
-			       out);
-}
-
-struct xf_error *xf_evidence_from_qm(const char *spec, const struct xf_host *from,
-				     struct xf_evidence **out)
-{
-	XF_AUTO_FREE char *path = strdup(spec);
-	XF_AUTO_FREE char *text = NULL;
-	XF_AUTO(xf_qm_section_deinit) struct xf_qm_section section = { 0 };
-	struct xf_evidence *evidence = NULL;
-	char *colon = path ? strrchr(path, ':') : NULL;
-	size_t size;
-
-	if (!path)
-		return xf_error_memory();
-	/* A file of that whole name comes first. */
-	if (colon && access(path, F_OK) < 0)
-		*colon = '\0';
-	else
-		colon = NULL;
-	XF_TRY(xf_read_text(path, CONF_MAX, &text, &size));
-	XF_TRY(xf_qm_read(path, text, size, colon ? colon + 1 : NULL, &section));
-	XF_TRY(evidence_of(spec, path, &section, &evidence));
-	return xf_evidence_begun(evidence, from, out);
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "host/cpu_model.h"
+#include "host/text.h"
 
 /* Values of one section, or NULL; each in memory of its own. */
 struct xf_qm_section {
@@ -16,16 +17,35 @@ struct xf_qm_section {
 	char *vmstate; /* the volume with the state */
 };
 
-/* Reads the section of that name, or with NULL the first part, which has none. */
-struct xf_error *xf_qm_read(const char *path, const char *text, size_t size, const char *name,
-			    struct xf_qm_section *out);
+struct xf_qm_conf {
+	const char *path;
+	const char *text;
+	size_t size;
+};
+
+#define XF_QM_SNAPSHOTS_MAX 256
+
+/* The snapshots that have a state, by the names of their sections, which lie in the text. */
+struct xf_qm_snapshots {
+	size_t count;
+	bool more; /* than have room here */
+	struct xf_piece names[XF_QM_SNAPSHOTS_MAX];
+};
+
+/*
+ * Reads the section of that name, or with NULL the first part, which has none. `snapshots` may be
+ * NULL.
+ */
+struct xf_error *xf_qm_read(const struct xf_qm_conf *conf, const char *name,
+			    struct xf_qm_section *out, struct xf_qm_snapshots *snapshots);
 void xf_qm_section_deinit(struct xf_qm_section *section);
 
 /*
  * Proxmox' cpu: ("custom-big,flags=+aes", or NULL: its default) in QEMU's words: a model and
- * features that put a component in or out. Custom models are looked up in the files that
- * `conf`, the path of the configuration, stands beside. Free with free().
+ * features that put a component in or out. A custom model is looked up in the file that `conf`,
+ * the path of the configuration, stands beside; `*models` is that file's path, or NULL: none was
+ * needed. Free both with free().
  */
-struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out);
+struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out, char **models);
 
 #endif

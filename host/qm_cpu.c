@@ -50,103 +50,147 @@ static const struct {
 
 /* ---- cpu-models.conf ---- */
 
-/* The file beside /etc/pve/qemu-server, which is a link to /etc/pve/nodes/NODE/qemu-server. */
-static char *models_path(const char *conf)
+/* The file seen from /etc/pve/qemu-server, a link to /etc/pve/nodes/NODE/qemu-server. */
+static char *models_beside(const char *conf, const char *way)
 {
-	static const char *const ways[] = { "..", "../../.." };
 	const char *slash = strrchr(conf, '/');
 	int dir = slash ? (int)(slash - conf) : 0;
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		char *path = xf_text("%.*s%s%s/virtual-guest/cpu-models.conf", dir, conf,
-				     slash ? "/" : "", ways[i]);
-
-		if (!path || access(path, F_OK) == 0)
-			return path;
-		free(path);
-	}
-	return strdup("/etc/pve/virtual-guest/cpu-models.conf");
+	return xf_text("%.*s%s%s/virtual-guest/cpu-models.conf", dir, conf, slash ? "/" : "", way);
 }
 
-/* One line of the file from `text` on, without the blanks at its ends. */
-static const char *next_line(const char *text, const char **line, size_t *len)
+static bool is_of_this_machine(const char *conf)
 {
-	const char *end = text + strcspn(text, "\n");
+	static const char pve[] = "/etc/pve/";
+	XF_AUTO_FREE char *real = realpath(conf, NULL);
 
-	while (text < end && strchr(" \t", *text))
-		text++;
-	*line = text;
-	*len = (size_t)(end - text);
-	while (*len && strchr(" \t\r", text[*len - 1]))
-		(*len)--;
-	return *end ? end + 1 : end;
+	return real && strncmp(real, pve, strlen(pve)) == 0;
 }
 
-/* What stands behind `word` and blanks, if the line begins so; else NULL. */
-static const char *behind(const char *line, size_t len, const char *word, size_t *rest)
+/*
+ * This machine's models count for this machine's VMs only: another's may have the same name and be
+ * another CPU.
+ */
+static struct xf_error *find_models(const char *conf, const char *name, char **out)
 {
-	size_t used = strlen(word);
+	XF_AUTO_FREE char *near = models_beside(conf, "..");
+	XF_AUTO_FREE char *far = models_beside(conf, "../../..");
 
-	if (len <= used || memcmp(line, word, used) != 0 || !strchr(" \t", line[used]))
+	if (!near || !far)
+		return xf_error_memory();
+	if (access(near, F_OK) == 0 || access(far, F_OK) == 0) {
+		*out = access(near, F_OK) == 0 ? xf_take(near) : xf_take(far);
 		return NULL;
-	while (used < len && strchr(" \t", line[used]))
-		used++;
-	*rest = len - used;
-	return line + used;
+	}
+	if (!is_of_this_machine(conf))
+		return xf_error_new(XF_ERR_IO, conf,
+				    "the model custom-%.*s is defined in Proxmox' "
+				    "cpu-models.conf; expected it as %s",
+				    xf_shown_length(strlen(name)), name, near);
+	*out = strdup("/etc/pve/virtual-guest/cpu-models.conf");
+	return *out ? NULL : xf_error_memory();
 }
 
-static bool keep(char **place, const char *text, size_t len)
+static struct xf_piece trimmed(struct xf_piece piece)
+{
+	while (piece.len && strchr(" \t\r", piece.text[piece.len - 1]))
+		piece.len--;
+	while (piece.len && strchr(" \t", *piece.text)) {
+		piece.text++;
+		piece.len--;
+	}
+	return piece;
+}
+
+/* "TYPE: NAME", which begins a section where none is open. */
+static bool is_header(struct xf_piece line, struct xf_piece *type, struct xf_piece *name)
+{
+	const char *colon = memchr(line.text, ':', line.len);
+
+	if (!colon || strchr(" \t", *line.text))
+		return false;
+	*type = (struct xf_piece){ line.text, (size_t)(colon - line.text) };
+	*name = trimmed((struct xf_piece){ colon + 1, line.len - type->len - 1 });
+	return true;
+}
+
+static bool keep(char **place, struct xf_piece piece)
 {
 	free(*place);
-	*place = strndup(text, len);
+	*place = strndup(piece.text, piece.len);
 	return *place;
 }
 
-/* The lines of the model `name`, up to an empty one or the next model's. */
+/* "KEY VALUE", behind blanks. Of a key that is there twice, Proxmox takes the first. */
+static struct xf_error *take_property(struct xf_piece line, struct model *model)
+{
+	size_t key = 0;
+
+	if (!strchr(" \t", *line.text))
+		return NULL;
+	line = trimmed(line);
+	while (key < line.len && !strchr(" \t", line.text[key]))
+		key++;
+
+	struct xf_piece word = { line.text, key };
+	struct xf_piece value = trimmed((struct xf_piece){ line.text + key, line.len - key });
+	char **place = xf_piece_is(word, "reported-model") ? &model->name
+		       : xf_piece_is(word, "flags")	   ? &model->flags
+							   : NULL;
+
+	if (!place || *place || !value.len)
+		return NULL;
+	return keep(place, value) ? NULL : xf_error_memory();
+}
+
+/*
+ * The lines of the model `name`. As with Proxmox, an empty line ends a section and nothing else
+ * does: not one of blanks, and no other model's first line.
+ */
 static struct xf_error *read_models(const char *path, const char *text, const char *name,
 				    struct model *model)
 {
-	bool inside = false, found = false;
-	const char *line, *value;
-	size_t len, rest;
+	bool open = false, inside = false, found = false;
+	struct xf_piece type, value;
 
-	while (*text) {
-		text = next_line(text, &line, &len);
-		value = behind(line, len, "cpu-model:", &rest);
-		if (value) {
-			inside = strlen(name) == rest && memcmp(name, value, rest) == 0;
+	for (size_t len; *text; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+
+		const struct xf_piece line = { text, len };
+
+		if (trimmed(line).len && *trimmed(line).text == '#')
+			continue;
+		if (!len) {
+			open = inside = false;
+		} else if (inside) {
+			XF_TRY(take_property(line, model));
+		} else if (!open && is_header(line, &type, &value)) {
+			open = true;
+			inside = xf_piece_is(type, "cpu-model") && xf_piece_is(value, name);
 			if (inside && found)
 				return xf_error_new(XF_ERR_DAMAGED, path,
 						    "the model %s is there a second time", name);
 			found |= inside;
 		}
-		if (!inside || *line == '#')
-			continue;
-		value = behind(line, len, "reported-model", &rest);
-		if (value && !keep(&model->name, value, rest))
-			return xf_error_memory();
-		value = behind(line, len, "flags", &rest);
-		if (value && !keep(&model->flags, value, rest))
-			return xf_error_memory();
 	}
 	return found ? NULL
 		     : xf_error_new(XF_ERR_USAGE, path, "it has no model \"%.*s\"",
 				    xf_shown_length(strlen(name)), name);
 }
 
-static struct xf_error *find_custom(const char *conf, const char *name, struct model *model)
+/* `*path` is the file that has it. */
+static struct xf_error *find_custom(const char *conf, const char *name, struct model *model,
+				    char **path)
 {
-	XF_AUTO_FREE char *path = models_path(conf);
 	XF_AUTO_FREE char *text = NULL;
 	size_t size;
 
-	if (!path)
-		return xf_error_memory();
-	XF_TRY(xf_read_text(path, MODELS_MAX, &text, &size));
+	XF_TRY(find_models(conf, name, path));
+	XF_TRY(xf_read_text(*path, MODELS_MAX, &text, &size));
 	if (!size || text[size - 1] != '\n' || strlen(text) != size)
-		return xf_error_new(XF_ERR_DAMAGED, path,
+		return xf_error_new(XF_ERR_DAMAGED, *path,
 				    "its last line does not end; expected all of the models");
-	XF_TRY(read_models(path, text, name, model));
+	XF_TRY(read_models(*path, text, name, model));
 	if (!model->name)
 		model->name = strdup("kvm64");
 	return model->name ? NULL : xf_error_memory();
@@ -162,13 +206,14 @@ static struct xf_error *split(const char *conf, const char *cpu, struct model *o
 	for (const char *word = cpu; *word && !failed; word += strspn(word, ",")) {
 		size_t len = strcspn(word, ",");
 		size_t name = strcspn(word, "=");
-		const char *value = name < len ? word + name + 1 : word;
-		size_t rest = (size_t)(word + len - value);
+		const char *at = name < len ? word + name + 1 : word;
+		struct xf_piece key = { word, name };
+		struct xf_piece value = { at, (size_t)(word + len - at) };
 
-		if (value == word || (name == strlen("cputype") && !memcmp(word, "cputype", name)))
-			failed = !keep(&out->name, value, rest);
-		else if (name == strlen("flags") && !memcmp(word, "flags", name))
-			failed = !keep(&out->flags, value, rest);
+		if (at == word || xf_piece_is(key, "cputype"))
+			failed = !keep(&out->name, value);
+		else if (xf_piece_is(key, "flags"))
+			failed = !keep(&out->flags, value);
 		word += len;
 	}
 	if (failed)
@@ -194,12 +239,13 @@ static void print_flags(const char *flags, FILE *stream)
 }
 
 /* The name and the flags of a model that is not QEMU's. */
-static struct xf_error *resolve(const char *conf, const char *name, struct model *out)
+static struct xf_error *resolve(const char *conf, const char *name, struct model *out,
+				char **models)
 {
 	static const char custom[] = "custom-";
 
 	if (strncmp(name, custom, strlen(custom)) == 0)
-		return find_custom(conf, name + strlen(custom), out);
+		return find_custom(conf, name + strlen(custom), out, models);
 	for (size_t i = 0; i < sizeof(own_models) / sizeof(own_models[0]); i++) {
 		if (strcmp(name, own_models[i].name) != 0)
 			continue;
@@ -211,15 +257,16 @@ static struct xf_error *resolve(const char *conf, const char *name, struct model
 	return out->name ? NULL : xf_error_memory();
 }
 
-struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out)
+struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **out, char **models)
 {
 	XF_AUTO(model_deinit) struct model said = { 0 };
 	XF_AUTO(model_deinit) struct model model = { 0 };
+	XF_AUTO_FREE char *custom = NULL;
 	char *text = NULL;
 	size_t size;
 
 	XF_TRY(split(conf, cpu ? cpu : kvm ? "kvm64" : "qemu64", &said));
-	XF_TRY(resolve(conf, said.name, &model));
+	XF_TRY(resolve(conf, said.name, &model, &custom));
 
 	FILE *stream = open_memstream(&text, &size);
 
@@ -232,5 +279,6 @@ struct xf_error *xf_qm_cpu(const char *conf, const char *cpu, bool kvm, char **o
 	if (!text)
 		return xf_error_memory();
 	*out = text;
+	*models = xf_take(custom);
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "host/text.h"
 
@@ -24,4 +25,9 @@ char *xf_text_end(FILE *stream, char **text)
 		return *text;
 	free(*text);
 	return NULL;
+}
+
+bool xf_piece_is(struct xf_piece piece, const char *word)
+{
+	return piece.text && strlen(word) == piece.len && memcmp(piece.text, word, piece.len) == 0;
 }

@@ -118,9 +118,10 @@ struct xf_error *xf_evidence_from_xml(const char *path, const struct xf_host *fr
 
 /*
  * Proxmox VE's configuration of a virtual machine: "VMID.conf", or "VMID.conf:SNAPSHOT" for a
- * snapshot's own section. What it ran with (runningcpu) comes before what it is configured with
- * (cpu); without either it is kvm64. Custom models are looked up where Proxmox keeps them beside
- * it.
+ * snapshot's own section. Without a name: the machine's own part, and if that has no state of its
+ * own (vmstate), what any snapshot with one shows counts as shown as well. What it ran with
+ * (runningcpu) comes before what it is configured with (cpu); without either it is kvm64. Custom
+ * models are looked up where Proxmox keeps them beside it.
  */
 struct xf_error *xf_evidence_from_qm(const char *spec, const struct xf_host *from,
 				     struct xf_evidence **out);

@@ -8,7 +8,6 @@
 
 #define LEAF_XSAVE 0xdu
 #define FLAG_SIGNIFICANT 1u /* KVM_CPUID_FLAG_SIGNIFCANT_INDEX */
-#define PKRU_SIZE 4	    /* the register; its component has four bytes more */
 
 /* ---- The area ---- */
 
@@ -57,7 +56,7 @@ static struct xf_field pkru_of(const struct xf_area_bytes *area, const struct xf
 
 	if (!(head->xstate_bv & XF_PKRU) || !layout || !places_all(layout, head))
 		return (struct xf_field){ 0 };
-	return field_at(area, xf_layout_offset(layout, head->xcomp_bv, bit), PKRU_SIZE);
+	return field_at(area, xf_layout_offset(layout, head->xcomp_bv, bit), XF_PKRU_SIZE);
 }
 
 struct xf_error *xf_vcpu_of_area(const struct xf_area_bytes *area, const struct xf_layout *layout,

@@ -17,6 +17,9 @@
 #include "base/error.h"
 #include "core/shown.h"
 
+/* Of the component's 8 bytes, those that have the register: the others are 0. */
+#define XF_PKRU_SIZE 4
+
 /* An XSAVE area, standard or compacted as its own XCOMP_BV tells. */
 struct xf_area_bytes {
 	const char *file; /* for messages */

@@ -40,24 +40,48 @@ static const char *body_of(const char *xml)
 	return end ? end + 2 : xml;
 }
 
+static void put_body(char *document, const struct xf_libvirt_head *head, const char *xml)
+{
+	const char *body = body_of(xml);
+
+	memcpy(document + XF_LIBVIRT_HEADER_SIZE + (body - head->text), body, strlen(body));
+}
+
 /*
  * Both texts as one document, of the kind that libvirt itself keeps both in: which of the
- * two counts for what is known where that is read.
+ * two counts for what is known where that is read. Each stands where it does in the file, so that
+ * a place in the document is one in the file.
  */
+static char *document_of(const struct xf_libvirt_head *head)
+{
+	static const char open[] = "<domainsnapshot>", close[] = "</domainsnapshot>";
+	const char *last = head->cookie ? head->cookie : head->xml;
+	size_t size = XF_LIBVIRT_HEADER_SIZE + (size_t)(last - head->text) + strlen(last);
+	char *document = malloc(size + sizeof(close));
+
+	if (!document)
+		return NULL;
+	memset(document, ' ', size);
+	memcpy(document, open, strlen(open));
+	put_body(document, head, head->xml);
+	if (head->cookie)
+		put_body(document, head, head->cookie);
+	memcpy(document + size, close, sizeof(close));
+	return document;
+}
+
+/* XML that tells nothing, or is too much, is no reason not to read the stream. */
 static struct xf_error *read_evidence(const char *name, const struct xf_libvirt_head *head,
 				      struct xf_evidence **out)
 {
-	XF_AUTO_FREE char *text =
-		xf_text("<domainsnapshot>%s%s</domainsnapshot>", body_of(head->xml),
-			head->cookie ? body_of(head->cookie) : "");
+	XF_AUTO_FREE char *text = document_of(head);
 
 	if (!text)
 		return xf_error_memory();
 
 	struct xf_error *err = xf_evidence_of_xml(name, text, strlen(text), out);
 
-	/* XML that tells nothing is no reason not to read the stream. */
-	if (err && err->code == XF_ERR_USAGE) {
+	if (err && (err->code == XF_ERR_USAGE || err->code == XF_ERR_FORMAT)) {
 		xf_error_free(err);
 		return NULL;
 	}

@@ -7,7 +7,6 @@
 #include "core/bytes.h"
 #include "state/libvirt_head.h"
 
-#define HEADER_SIZE 92
 #define NUMBERS_AT XF_LIBVIRT_MAGIC_SIZE
 #define NEWEST_VERSION 2
 /* XML and cookie have some 10 KiB, and libvirt pads them with 64. */
@@ -77,11 +76,11 @@ static struct xf_error *check_sizes(const struct xf_view *view, const struct hea
 		return xf_error_at(XF_ERR_DAMAGED, view->name, NUMBERS_AT + 4,
 				   "%" PRIu32 " bytes of XML: expected 1 to %" PRIu32,
 				   header->text_size, TEXT_MAX);
-	if (view->seekable && view->end - HEADER_SIZE < header->text_size)
+	if (view->seekable && view->end - XF_LIBVIRT_HEADER_SIZE < header->text_size)
 		return xf_error_at(XF_ERR_DAMAGED, view->name, NUMBERS_AT + 4,
 				   "%" PRIu32 " bytes of XML, and the file has only %" PRIu64
 				   " behind its header",
-				   header->text_size, view->end - HEADER_SIZE);
+				   header->text_size, view->end - XF_LIBVIRT_HEADER_SIZE);
 	if (header->cookie_at > header->text_size)
 		return xf_error_at(XF_ERR_DAMAGED, view->name, NUMBERS_AT + 16,
 				   "a cookie at %" PRIu32 " of %" PRIu32 " bytes of XML",
@@ -94,7 +93,7 @@ static struct xf_error *find_text(const struct xf_view *view, const char *what, 
 				  uint32_t from, uint32_t to, const char **out)
 {
 	if (!memchr(text + from, '\0', to - from))
-		return xf_error_at(XF_ERR_DAMAGED, view->name, HEADER_SIZE + from,
+		return xf_error_at(XF_ERR_DAMAGED, view->name, XF_LIBVIRT_HEADER_SIZE + from,
 				   "the %s that begins here does not end", what);
 	*out = text + from;
 	return NULL;
@@ -117,7 +116,7 @@ static struct xf_error *find_texts(const struct xf_view *view, const struct head
 struct xf_error *xf_libvirt_head_read(struct xf_view *view, struct xf_libvirt_head *out)
 {
 	XF_AUTO(xf_libvirt_head_deinit) struct xf_libvirt_head head = { 0 };
-	uint8_t bytes[HEADER_SIZE];
+	uint8_t bytes[XF_LIBVIRT_HEADER_SIZE];
 	struct header header = { 0 };
 
 	XF_TRY(xf_view_read(view, 0, bytes, sizeof(bytes)));
@@ -129,11 +128,11 @@ struct xf_error *xf_libvirt_head_read(struct xf_view *view, struct xf_libvirt_he
 	head.text = malloc(header.text_size);
 	if (!head.text)
 		return xf_error_memory();
-	XF_TRY(xf_view_read(view, HEADER_SIZE, head.text, header.text_size));
+	XF_TRY(xf_view_read(view, XF_LIBVIRT_HEADER_SIZE, head.text, header.text_size));
 	XF_TRY(find_texts(view, &header, &head));
 	head.packing = packed[header.packed].packing;
 	head.packed = packed[header.packed].name;
-	head.start = HEADER_SIZE + (uint64_t)header.text_size;
+	head.start = XF_LIBVIRT_HEADER_SIZE + (uint64_t)header.text_size;
 	*out = head;
 	head = (struct xf_libvirt_head){ 0 };
 	return NULL;

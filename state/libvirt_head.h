@@ -19,6 +19,7 @@
 #include "state/view.h"
 
 #define XF_LIBVIRT_MAGIC_SIZE 16
+#define XF_LIBVIRT_HEADER_SIZE 92
 
 struct xf_libvirt_head {
 	const struct xf_packing *packing; /* or NULL: the stream as it is */

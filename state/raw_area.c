@@ -6,8 +6,6 @@
 #include "state/contents.h"
 #include "state/raw_area.h"
 
-#define PKRU_SIZE 4 /* of the 8 bytes, those that have the register: the others are 0 */
-
 static void free_area(void *own)
 {
 	struct xf_raw_area *area = own;
@@ -41,7 +39,7 @@ static struct places places_of(const struct xf_layout *layout, uint64_t xcomp_bv
 	struct places places = { 0 };
 
 	xf_for_each_bit (bit, xf_layout_components(layout)) {
-		uint32_t size = xf_mask(bit) == XF_PKRU ? PKRU_SIZE : layout->at[bit.n].size;
+		uint32_t size = xf_mask(bit) == XF_PKRU ? XF_PKRU_SIZE : layout->at[bit.n].size;
 
 		places.offset[bit.n] = xf_layout_offset(layout, xcomp_bv, bit);
 		places.end[bit.n] = places.offset[bit.n] + size;

@@ -123,7 +123,10 @@ static const char snapshots[] = "#cpu%3A max\n"
 static void test_sections(void **state)
 {
 	(void)state;
-	check(snapshots, 0x7, 0, "etc/qemu-server/100.conf: cpu: EPYC: -cpu EPYC (");
+	/* Whose state it is, nobody said. */
+	check(snapshots, 0x2e7, 0,
+	      "etc/qemu-server/100.conf: own part and snapshots before, later: name one, as in "
+	      "100.conf:before");
 	check_in(snapshots, "before", 0xe7, 0,
 		 "etc/qemu-server/100.conf:before: runningcpu: -cpu Skylake-Server-v1,enforce,-pku "
 		 "(");
@@ -140,6 +143,80 @@ static void test_sections(void **state)
 	/* Suspended to disk. */
 	check("cpu: host\nlock: suspended\nrunningcpu: EPYC\n" REST "vmstate: local:state\n", 0x7,
 	      0, "runningcpu: -cpu EPYC (");
+}
+
+#define SNAPSHOT(name, cpu) "[" name "]\n" cpu REST "vmstate: local:vm-100-state-" name "\n"
+#define BOTH "snapshots before, after: name one, as in 100.conf:before"
+
+/* Without a name, nothing that a snapshot's guest was shown, or may have been, is hidden. */
+static void test_any_section(void **state)
+{
+	(void)state;
+	/* The own part's kvm64 has neither AVX nor PKRU, and the snapshot's host may have. */
+	check_in("cpu: kvm64\n" REST SNAPSHOT("before", "runningcpu: host,enforce\n"), NULL, 0x3,
+		 ALL,
+		 "own part and snapshots before: name one, as in 100.conf:before "
+		 "(depends on the host");
+	check("cpu: kvm64\n" REST SNAPSHOT("before", "cpu: EPYC\n")
+		      SNAPSHOT("after", "runningcpu: EPYC-Milan\n"),
+	      0x207, 0, "own part and " BOTH);
+	/* Nothing is known of a CPU that is new, and it is no error where it was not asked for. */
+	check("cpu: kvm64\n" REST SNAPSHOT("before", "cpu: EPIC\n")
+		      SNAPSHOT("after", "runningcpu: EPYC\n"),
+	      0x7, ALL & ~0x4ull, "own part and " BOTH);
+	/* Cut off behind its runningcpu. */
+	check("cpu: kvm64\n" REST "[before]\nrunningcpu: EPYC\n[x]\n" REST, 0x3, ALL,
+	      "own part and snapshots before: name one");
+	/* Those without RAM have no state; those of Proxmox are none. */
+	check("cpu: kvm64\n" REST "[disks]\ncpu: host\n" REST SNAPSHOT("PENDING", "cpu: host\n")
+		      SNAPSHOT("Special:x", "cpu: host\n"),
+	      0x3, 0, "100.conf: cpu: kvm64: -cpu kvm64 (");
+	/* All tell the same. */
+	check("cpu: EPYC\n" REST SNAPSHOT("before", "cpu: EPYC-v1\n"), 0x7, 0,
+	      "100.conf: cpu: EPYC: -cpu EPYC (");
+	/* Its own state is the one that the own part tells of. */
+	check("cpu: kvm64\n" REST "vmstate: local:s\n" SNAPSHOT("before", "cpu: EPYC\n"), 0x3, 0,
+	      "100.conf: cpu: kvm64: -cpu kvm64 (");
+	check_error("cpu: EPYC\n" REST SNAPSHOT("x", "") SNAPSHOT("x", ""), NULL, XF_ERR_DAMAGED,
+		    "the section [x] is there a second time");
+}
+
+static void test_many_snapshots(void **state)
+{
+	char *text = malloc(1 << 20);
+	struct xf_evidence *evidence = NULL;
+
+	(void)state;
+	assert_non_null(text);
+	size_t used = (size_t)sprintf(text, "cpu: kvm64\n" REST);
+
+	for (int i = 0; i < 256; i++)
+		used += (size_t)sprintf(text + used, "[s%d]\nrunningcpu: EPYC\nvmstate: v\n", i);
+	check(text, 0x7, 0, "snapshots s0, s1, s2, s3, s4, s5, s6, s7 and 248 more: name one");
+	sprintf(text + used, "[s]\nvmstate: v\n");
+	assert_error(read_conf(text, NULL, &evidence), XF_ERR_USAGE,
+		     "more than 256 snapshots with RAM: name one, as in 100.conf:s0");
+	assert_null(evidence);
+	free(text);
+}
+
+/* The host that the snapshot began on is asked of the snapshot, not of what all tell together. */
+static void test_any_section_from(void **state)
+{
+	struct xf_evidence *evidence = NULL;
+	struct xf_host *from = NULL;
+	char profile[512];
+
+	(void)state;
+	snprintf(profile, sizeof(profile), "%s/epyc.json", getenv("XF_DATA"));
+	assert_success(xf_host_open(profile, &from));
+	put("etc/qemu-server/100.conf",
+	    "cpu: kvm64\n" REST SNAPSHOT("before", "runningcpu: host,-avx\n"));
+	assert_success(xf_evidence_from_qm("etc/qemu-server/100.conf", from, &evidence));
+	assert_int_equal(evidence->guest.shown, 0xe3);
+	assert_int_equal(XF_USER & ~evidence->guest.known, 0);
+	xf_evidence_free(evidence);
+	xf_host_free(from);
 }
 
 /* A file whose name has a colon in it. */
@@ -174,11 +251,15 @@ static void test_custom(void **state)
 				     "    flags +pkuu\n";
 
 	(void)state;
-	check_error("cpu: custom-big\n" REST, NULL, XF_ERR_IO, "cpu-models.conf: open: ");
+	/* Never from this machine's /etc/pve, where the configuration is none of this machine's. */
+	check_error("cpu: custom-big\n" REST, NULL, XF_ERR_IO,
+		    "100.conf: the model custom-big is defined in Proxmox' cpu-models.conf; "
+		    "expected it as etc/qemu-server/../virtual-guest/cpu-models.conf");
 	assert_int_equal(mkdir("etc/virtual-guest", 0777), 0);
 	put("etc/virtual-guest/cpu-models.conf", models);
 	check("cpu: custom-big,flags=+aes\n" REST, 0x2e7, 0,
-	      "cpu: custom-big,flags=+aes: -cpu "
+	      "cpu: custom-big,flags=+aes, of "
+	      "etc/qemu-server/../virtual-guest/cpu-models.conf: -cpu "
 	      "Skylake-Server-v1,avx=on,pku=off,pku=on,mpx=off,aes=on (");
 	check("cpu: custom-bigger\n" REST, 0x3, ALL, "-cpu host (");
 	check("cpu: custom-plain\n" REST, 0x3, 0, "-cpu kvm64 (");
@@ -198,13 +279,46 @@ static void test_custom(void **state)
 	assert_int_equal(evidence->guest.shown, 0x2e7);
 	xf_evidence_free(evidence);
 
-	put("etc/virtual-guest/cpu-models.conf", "cpu-model: a\n flags +avx\ncpu-model: a\n");
+	put("etc/virtual-guest/cpu-models.conf", "cpu-model: a\n flags +avx\n\ncpu-model: a\n");
 	check_error("cpu: custom-a\n" REST, NULL, XF_ERR_DAMAGED, "a second time");
 	put("etc/virtual-guest/cpu-models.conf", "cpu-model: a\n flags +av");
 	check_error("cpu: custom-a\n" REST, NULL, XF_ERR_DAMAGED,
 		    "cpu-models.conf: its last line does not end");
 	put("etc/virtual-guest/cpu-models.conf", "");
 	check_error("cpu: custom-a\n" REST, NULL, XF_ERR_DAMAGED, "expected all of the models");
+}
+
+/* Where a section of cpu-models.conf ends. */
+static void test_custom_sections(void **state)
+{
+	static const char models[] = "cpu-model: a\n"
+				     "    flags +aes\n"
+				     "\n"
+				     "    reported-model Skylake-Server-v1\n"
+				     "\n"
+				     "cpu-model:b\n"
+				     "    reported-model EPYC\n"
+				     " \t\n"
+				     "  # cpu-model: c\n"
+				     "cpu-model: d\n"
+				     "flags -avx\n"
+				     "    flags +xsave;+pku\n"
+				     "    flags -avx\n"
+				     "\n"
+				     "note: x\n"
+				     "cpu-model: e\n"
+				     "\n"
+				     "  cpu-model: f\n";
+
+	(void)state;
+	mkdir("etc/virtual-guest", 0777);
+	put("etc/virtual-guest/cpu-models.conf", models);
+	check("cpu: custom-a\n" REST, 0x3, 0, "-cpu kvm64,aes=on (");
+	check("cpu: custom-b\n" REST, 0x207, 0, "-cpu EPYC,xsave=on,pku=on (");
+	check_error("cpu: custom-c\n" REST, NULL, XF_ERR_USAGE, "it has no model \"c\"");
+	check_error("cpu: custom-d\n" REST, NULL, XF_ERR_USAGE, "it has no model \"d\"");
+	check_error("cpu: custom-e\n" REST, NULL, XF_ERR_USAGE, "it has no model \"e\"");
+	check_error("cpu: custom-f\n" REST, NULL, XF_ERR_USAGE, "it has no model \"f\"");
 }
 
 static void test_bad(void **state)
@@ -240,7 +354,10 @@ static void test_bad(void **state)
 	forget_file(path);
 }
 
-/* Cut off anywhere, it tells what the whole tells, or nothing. */
+/*
+ * Cut off anywhere, a section tells what the whole tells, or nothing. Without a name, the own part
+ * does, with those snapshots that are there.
+ */
 static void test_truncated(void **state)
 {
 	static const char *const names[] = { NULL, "before", "later" };
@@ -257,8 +374,11 @@ static void test_truncated(void **state)
 			free(part);
 			if (!err) {
 				told[i]++;
-				assert_int_equal(evidence->guest.shown, shown[i]);
-				assert_int_equal(evidence->guest.known, XF_DEFINED);
+				assert_false(~evidence->guest.shown & shown[i]);
+				assert_false(evidence->guest.shown & ~(i ? shown[i] : 0x2e7));
+				/* Of a snapshot that is cut short nothing is known. */
+				if (i)
+					assert_int_equal(evidence->guest.known, XF_DEFINED);
 			}
 			xf_evidence_free(evidence);
 			xf_error_free(err);
@@ -292,10 +412,17 @@ static int forget_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cpu),	  cmocka_unit_test(test_order),
-		cmocka_unit_test(test_sections),  cmocka_unit_test(test_colon),
-		cmocka_unit_test(test_custom),	  cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_colon),
+		cmocka_unit_test(test_custom),
+		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_custom_sections),
+		cmocka_unit_test(test_any_section),
+		cmocka_unit_test(test_many_snapshots),
+		cmocka_unit_test(test_any_section_from),
 	};
 
 	return cmocka_run_group_tests(tests, make_place, forget_place);

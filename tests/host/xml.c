@@ -199,6 +199,10 @@ static void test_command_line(void **state)
 	"<domain type='kvm' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"            \
 	"<cpu mode='custom'><model>EPYC</model></cpu><q:commandline>" args "</q:commandline>" \
 	"</domain>"
+#define SAVED(command, cookie)                                                \
+	"<domainsnapshot>" QEMU("<q:arg value='-cpu'/><q:arg value='" command \
+				"'/>") "<cookie><cpu><model>" cookie          \
+				       "</model></cpu></cookie></domainsnapshot>"
 	(void)state;
 	check(QEMU("<q:arg value='-cpu'/><q:arg value='EPYC-Milan'/>"), 0x207, 0, false);
 	check(QEMU("<q:arg value='--cpu'/><q:arg value='host,-pku'/>"), 0x3, ALL & ~XF_PKRU, true);
@@ -208,6 +212,15 @@ static void test_command_line(void **state)
 	check(QEMU("<q:arg value='-device'/><q:arg value='-cpu'/>"), 0x7, 0, false);
 	check(QEMU("<q:arg value='-global'/><q:arg value='ICH9-LPC.x=1'/>"), 0x7, 0, false);
 	check(QEMU("<q:env name='A' value='-cpu'/><q:arg value='-s'/>"), 0x7, 0, false);
+	/*
+	 * With what libvirt resolved when it saved: the domain may have been edited since. Neither
+	 * hides what the other shows.
+	 */
+	check(SAVED("kvm64", "EPYC-Milan"), 0x207, 0, false);
+	check(SAVED("EPYC-Milan", "qemu64"), 0x207, 0, false);
+	check(SAVED("EPYC-Milan,-pku", "EPYC-Milan"), 0x207, 0, false);
+	check(SAVED("kvm64", "qemu64"), 0x3, 0, false);
+	check(SAVED("host,-pku", "EPYC"), 0x7, ALL & ~(XF_PKRU | 0x4ull), true);
 	/* A namespace of somebody else's. */
 	check("<domain xmlns:q='urn:q'><cpu><model>EPYC</model></cpu>"
 	      "<q:arg value='-cpu'/><q:arg value='host'/></domain>",
@@ -276,6 +289,12 @@ static void test_source(void **state)
 	check_source(CPU(EXACT, MODEL("cpu64-rhel6")), ": cpu64-rhel6");
 	check_source(CPU(EXACT, MODEL("EPYC") FEATURE("force", "a&#10;b")),
 		     ": EPYC and \"a?b\", an unknown feature (");
+	/* U+009B, a terminal's CSI. */
+	check_source(CPU(EXACT, MODEL("EPYC") FEATURE("force", "a&#x9b;b")),
+		     ": EPYC and \"a??b\", an unknown feature (");
+	check_source(CPU(EXACT, MODEL("EPYC") FEATURE("force", "a\xc2\x9b"
+							       "b")),
+		     ": EPYC and \"a??b\", an unknown feature (");
 	check_source(QEMU("<q:arg value='-cpu'/><q:arg value='486'/>"), ": -cpu 486 (");
 }
 
@@ -392,6 +411,15 @@ static void test_doctype(void **state)
 	}
 }
 
+static size_t attributes_of(char *text, int count)
+{
+	size_t used = (size_t)sprintf(text, "<cpu><a");
+
+	for (int i = 0; i < count; i++)
+		used += (size_t)sprintf(text + used, " a%d=''", i);
+	return used + (size_t)sprintf(text + used, "/></cpu>");
+}
+
 /* Deep, long, many, large: an error or an answer, soon and in little memory. */
 static void test_large(void **state)
 {
@@ -405,8 +433,18 @@ static void test_large(void **state)
 	memset(text, ' ', SIZE);
 	memcpy(text, "<cpu/>", 6);
 	assert_error(read_xml(text, SIZE, NULL, &evidence), XF_ERR_DAMAGED, "");
-	assert_error(read_xml(text, 40000, NULL, &evidence), XF_ERR_DAMAGED,
-		     "32 KiB of XML without a '<'");
+	/* A tag with too many attributes, and one with as many as may be. */
+	assert_error(read_xml(text, attributes_of(text, 6001), NULL, &evidence), XF_ERR_FORMAT,
+		     "at byte 5: more than 6000 '=' before the next '<'");
+	assert_success(read_xml(text, attributes_of(text, 6000), NULL, &evidence));
+	xf_evidence_free(evidence);
+	/* Text may be long, within a <description> or a comment. */
+	used = (size_t)sprintf(text, "<domain><!-- %1000000d --><description>%1000000d", 1, 1);
+	used += (size_t)sprintf(text + used,
+				"</description>" CPU(EXACT, MODEL("EPYC")) "</domain>");
+	assert_success(read_xml(text, used, NULL, &evidence));
+	assert_int_equal(evidence->guest.shown, 0x7);
+	xf_evidence_free(evidence);
 	/* Nested. */
 	for (used = 0; used < 300000; used += 3)
 		memcpy(text + used, "<a>", 3);
