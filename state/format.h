@@ -68,8 +68,14 @@ struct xf_format {
 	struct xf_error *(*place)(const struct xf_state *state, const struct xf_edit *edits,
 				  size_t count, struct xf_edit_list *out);
 
-	/* Asked before anything is written. An error says why this file may not be repaired. */
-	struct xf_error *(*may_fix)(const struct xf_state *state, const struct xf_report *report);
+	/*
+	 * Asked before anything is written. An error says why this file may not be repaired. In
+	 * place it is asked once more when the file is `locked` by us: nothing that was read
+	 * before may be relied on then, as of a block device nobody else can tell that it has
+	 * changed.
+	 */
+	struct xf_error *(*may_fix)(const struct xf_state *state, const struct xf_report *report,
+				    bool locked);
 
 	/*
 	 * Where bytes cannot be changed in their place (record.rewritten): writes the whole
