@@ -20,8 +20,13 @@ struct xf_record {
 	struct xf_vcpu *vcpus; /* in the order of the stream */
 	size_t vcpu_count;
 	struct xf_evidence *evidence; /* what the file itself tells; or NULL */
-	bool rewritten;		      /* a repair writes a new file, by the format's `rewrite` */
-	void *own;		      /* what the format needs for a repair; or NULL */
+	/*
+	 * Bytes of the pieces of the file that may get another owner each by itself, as qcow2's
+	 * clusters: a power of two, pieces begin at multiples of it. 0: the file is one piece.
+	 */
+	uint64_t piece;
+	bool rewritten; /* a repair writes a new file, by the format's `rewrite` */
+	void *own;	/* what the format needs for a repair; or NULL */
 };
 
 struct xf_state;

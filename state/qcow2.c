@@ -122,6 +122,7 @@ static struct xf_error *read_snapshot(struct xf_input *input, struct xf_record *
 	XF_TRY(xf_qcow2_is_readable(&own->image));
 	XF_TRY(xf_qcow2_map_init(&own->image, snapshot, &own->map));
 	XF_TRY(read_stream(own, snapshot, out));
+	out->piece = xf_qcow2_cluster_size(&own->image);
 	out->own = xf_take(own);
 	return NULL;
 }

@@ -196,6 +196,70 @@ static void test_of_nobody(void **unused)
 	bytes_free(&bytes);
 }
 
+/* ---- Undone ---- */
+
+static void flip(const struct file *file, uint64_t at)
+{
+	uint8_t byte;
+
+	assert_int_equal(pread(file->fd, &byte, 1, (off_t)at), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(file->fd, &byte, 1, (off_t)at), 1);
+}
+
+static void repair(const char *path, const char *undo)
+{
+	struct xf_evidence *guest = NULL;
+	struct xf_report *report = NULL;
+	struct xf_state *state = NULL;
+
+	assert_null(xf_state_open(path, NULL, &state));
+	assert_null(xf_evidence_from_mask("0x3", &guest));
+	assert_null(xf_check(state, guest, NULL, XF_ALL, &report));
+	assert_null(xf_fix_in_place(state, report, undo));
+	xf_report_free(report);
+	xf_evidence_free(guest);
+	xf_state_close(state);
+}
+
+/* The next clusters are another's: a running guest's disk, a snapshot that was taken since. */
+static void test_neighbours_change(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+	uint64_t cluster = sound_place(&file) & ~(uint64_t)511;
+	char directory[] = "/tmp/xferry-test.XXXXXX", undo[64];
+	struct xf_undo_result result = { 0 };
+
+	(void)unused;
+	assert_non_null(mkdtemp(directory));
+	snprintf(undo, sizeof(undo), "%s/undo", directory);
+	repair(file.path, undo);
+	flip(&file, cluster - 1);
+	flip(&file, cluster + 512);
+	flip(&file, cluster);
+	assert_refused(xf_undo(undo, &result), XF_ERR_REFUSED, "is not as the repair left it");
+	flip(&file, cluster);
+	flip(&file, cluster + 511);
+	assert_refused(xf_undo(undo, &result), XF_ERR_REFUSED, "is not as the repair left it");
+	flip(&file, cluster + 511);
+	assert_null(xf_undo(undo, &result));
+	assert_int_equal(result.edits, 1);
+	free(result.path);
+	flip(&file, cluster - 1);
+	flip(&file, cluster + 512);
+
+	uint8_t *now = malloc(bytes.size);
+
+	assert_non_null(now);
+	assert_int_equal(pread(file.fd, now, bytes.size, 0), bytes.size);
+	assert_memory_equal(now, bytes.p, bytes.size);
+	free(now);
+	assert_int_equal(rmdir(directory), 0);
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
 static void without_memory(unsigned int n, void *path)
 {
 	struct outcome outcome = { 0 };
@@ -285,7 +349,7 @@ int main(void)
 		cmocka_unit_test(test_cut),	  cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_list),
 		cmocka_unit_test(test_io_errors), cmocka_unit_test(test_changed_since),
-		cmocka_unit_test(test_of_nobody),
+		cmocka_unit_test(test_of_nobody), cmocka_unit_test(test_neighbours_change),
 	};
 
 	return cmocka_run_group_tests_name("qcow2", tests, NULL, NULL);
