@@ -399,6 +399,11 @@ bool xf_state_read_only(const struct xf_state *state)
 	return state->format->read_only;
 }
 
+bool xf_state_is_rewritten(const struct xf_state *state)
+{
+	return state->record.rewritten;
+}
+
 size_t xf_state_vcpu_count(const struct xf_state *state)
 {
 	return state->record.vcpu_count;

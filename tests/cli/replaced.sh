@@ -39,6 +39,8 @@ stat -c %y vm >"$said/time"
 run 1 "${fix[@]}"
 [ "$(hash_of vm)" = "$after" ] || die 'the copy and the file in place differ'
 attributes vm | diff "$said/attributes" - || die 'owner, mode or attributes are not kept'
+grep -qx 'Undo needs the original, which is kept: vm\.xforig' "$said/out" ||
+	die "$told: does not say where the original is: $(cat "$said/out")"
 only repaired vm vm.xforig vm.xfundo
 [ "$(hash_of vm.xforig)" = "$before" ] || die 'what is kept is not the original'
 run 0 undo vm.xfundo
@@ -51,6 +53,8 @@ echo "ok owner, mode${kept:-} are kept; undo brings back the file itself"
 mkdir other
 ln -s ../vm other/link
 run 1 fix --in-place other/link
+grep -qx "Undo needs the original, which is kept: $place/vm\.xforig" "$said/out" ||
+	die "$told: does not say where the original is: $(cat "$said/out")"
 [ -L other/link ] || die 'the symbolic link was replaced'
 [ "$(hash_of vm)" = "$after" ] || die 'not what the link names was repaired'
 run 0 undo other/link.xfundo
