@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -35,6 +36,20 @@ static struct xf_error *write_repair(const struct repair *repair)
 	return err;
 }
 
+/* It lies beside the file itself, not beside a symbolic link to it. */
+static void tell_original(const struct repair *repair)
+{
+	const char *path = xf_state_path(repair->state);
+	char *itself = realpath(path, NULL);
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	bool is_link = itself && strcmp(strrchr(itself, '/') + 1, base) != 0;
+
+	fputs("Undo needs the original, which is kept: ", stdout);
+	put_printable(is_link ? itself : path, stdout);
+	puts(".xforig");
+	free(itself);
+}
+
 static void tell_where(const struct repair *repair)
 {
 	const struct options *options = repair->options;
@@ -57,6 +72,8 @@ static void tell_where(const struct repair *repair)
 						 : xf_state_path(repair->state),
 			      stdout);
 		puts(options->undo_file ? "" : ".xfundo");
+		if (xf_state_is_rewritten(repair->state))
+			tell_original(repair);
 	}
 }
 

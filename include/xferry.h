@@ -304,6 +304,8 @@ enum xf_found_by xf_state_found_by(const struct xf_state *state);
 const char *xf_found_by_name(enum xf_found_by found_by); /* "description"… */
 /* A kind of file that is never changed: what is in it is no virtual machine's. */
 bool xf_state_read_only(const struct xf_state *state);
+/* A repair in place writes a new file; the old one is kept beside it, as FILE.xforig. */
+bool xf_state_is_rewritten(const struct xf_state *state);
 size_t xf_state_vcpu_count(const struct xf_state *state);
 const struct xf_vcpu *xf_state_vcpu(const struct xf_state *state, size_t i);
 

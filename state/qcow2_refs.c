@@ -29,6 +29,7 @@ struct search {
 	const struct xf_qcow2_place *places;
 	size_t count;
 	uint64_t *found; /* references to each place */
+	bool *own;	 /* whether the snapshot's own is one of them */
 	struct use *uses;
 	size_t use_count, room;
 	uint64_t seen; /* entries of L1 */
@@ -200,7 +201,9 @@ static struct xf_error *count_uses(struct search *search, const struct use *uses
 			   address == base + search->places[which].address;
 
 		search->found[which]++;
-		if (!own)
+		if (own)
+			search->own[which] = true;
+		else
 			XF_TRY(judge_use(search, &uses[i], address, search->places[which].offset));
 	}
 	return NULL;
@@ -367,6 +370,11 @@ static struct xf_error *compare_counts(const struct search *search)
 	for (size_t i = 0; i < search->count; i++) {
 		uint64_t count = 0;
 
+		/* Whose it is that nobody names cannot be told. */
+		if (!search->own[i])
+			return xf_error_at(XF_ERR_REFUSED, search->image->input->path,
+					   search->places[i].offset,
+					   "is no longer the snapshot's: nothing was changed");
 		XF_TRY(read_count(search->image, search->places[i].offset, &count));
 		/* More than are there: a leak, as QEMU leaves some. Nobody reads through it. */
 		if (count < search->found[i])
@@ -382,6 +390,7 @@ static struct xf_error *compare_counts(const struct search *search)
 static void search_deinit(struct search *search)
 {
 	free(search->found);
+	free(search->own);
 	free(search->uses);
 }
 
@@ -396,9 +405,10 @@ struct xf_error *xf_qcow2_only_of(const struct xf_qcow2 *image,
 		.places = places,
 		.count = count,
 		.found = calloc(count + 1, sizeof(*search.found)),
+		.own = calloc(count + 1, sizeof(*search.own)),
 	};
 
-	if (!search.found)
+	if (!search.found || !search.own)
 		return xf_error_memory();
 	XF_TRY(read_all_l1(&search));
 	XF_TRY(look_at_own(&search));

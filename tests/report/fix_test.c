@@ -231,6 +231,40 @@ static void locked(void **data)
 	hold_untouched(f);
 }
 
+/* How often it was asked whether the file may be repaired, and whether it was locked then. */
+static unsigned int asked;
+
+static struct xf_error *not_once_locked(const struct xf_state *state,
+					const struct xf_report *report, bool locked)
+{
+	(void)report;
+	assert_int_equal(locked, asked == 1);
+	asked++;
+	if (!locked)
+		return NULL;
+
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	assert_int_equal(fcntl(state->input.fd, F_OFD_GETLK, &lock), 0);
+	assert_int_not_equal(lock.l_type, F_UNLCK);
+	return xf_error_new(XF_ERR_REFUSED, state->name, "another has it by now");
+}
+
+static void asked_once_more_when_locked(void **data)
+{
+	struct fixture *f = *data;
+	struct xf_format format = *f->state->format;
+
+	asked = 0;
+	format.may_fix = not_once_locked;
+	f->state->format = &format;
+	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED,
+		     "another has it by now");
+	assert_int_equal(asked, 2);
+	hold_untouched(f);
+	f->state->format = &xf_format_qemu;
+}
+
 static void pipes_are_not_repaired(void **data)
 {
 	struct fixture *f = *data;
@@ -516,6 +550,7 @@ int main(void)
 		TEST(replaced_since),
 		TEST(removed_since),
 		TEST(locked),
+		TEST(asked_once_more_when_locked),
 		TEST(pipes_are_not_repaired),
 		TEST(any_call_fails),
 		TEST(signals_do_not_disturb),
