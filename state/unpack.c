@@ -153,9 +153,10 @@ static struct xf_error *block_of_archive(struct xf_unpack *unpack)
 	do
 		status = archive_read_data_block(unpack->archive, &block, &unpack->left, &offset);
 	while (status == ARCHIVE_OK && !unpack->left);
-	unpack->block = block;
-	if (status == ARCHIVE_OK)
+	if (status == ARCHIVE_OK) {
+		unpack->block = block;
 		return NULL;
+	}
 	unpack->left = 0;
 	return status == ARCHIVE_EOF ? NULL : cannot(unpack, archive_error_string(unpack->archive));
 }
