@@ -21,17 +21,18 @@ static void repair_deinit(struct repair *repair)
 
 static struct xf_error *write_repair(const struct repair *repair)
 {
-	struct progress progress = progress_start("copying");
+	const struct options *options = repair->options;
+	struct progress progress = progress_start(options->in_place ? "repairing" : "copying");
+	const struct xf_progress *call = progress.call.step ? &progress.call : NULL;
 	struct xf_error *err;
 
 	if (repair->request.has_relay)
 		return xf_fix_relaid(repair->state, repair->report, &repair->request.relay,
-				     repair->options->output);
-	if (repair->options->in_place)
-		return xf_fix_in_place(repair->state, repair->report, repair->options->undo_file);
+				     options->output);
 	progress.call.data = &progress;
-	err = xf_fix_copy(repair->state, repair->report, repair->options->output,
-			  progress.call.step ? &progress.call : NULL);
+	err = options->in_place
+		      ? xf_fix_in_place(repair->state, repair->report, options->undo_file, call)
+		      : xf_fix_copy(repair->state, repair->report, options->output, call);
 	progress_end(&progress);
 	return err;
 }

@@ -106,11 +106,12 @@ static struct xf_error *may_be_replaced(const struct xf_input *input, const stru
 
 static struct xf_error *write_fresh(const struct xf_state *state, const struct xf_report *report,
 				    int fd, struct xf_publish *fresh,
+				    const struct xf_progress *progress,
 				    struct xf_undo_replaced *replaced)
 {
 	const struct xf_input *input = &state->input;
 
-	XF_TRY(state->format->rewrite(state, report, fresh->fd, fresh->path, NULL));
+	XF_TRY(state->format->rewrite(state, report, fresh->fd, fresh->path, progress));
 	XF_TRY(xf_attributes_copy(fd, fresh->fd, fresh->path));
 	XF_TRY(xf_undo_sum_all(fd, input->path, &replaced->original));
 	XF_TRY(xf_undo_sum_all(fresh->fd, fresh->path, &replaced->repaired));
@@ -172,7 +173,8 @@ static struct xf_error *give_names(const struct names *names, const struct xf_in
 }
 
 struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report *report, int fd,
-			    const char *undo_path, bool *replaced)
+			    const char *undo_path, const struct xf_progress *progress,
+			    bool *replaced)
 {
 	const struct xf_input *input = &state->input;
 	XF_AUTO(names_deinit) struct names names = { 0 };
@@ -183,7 +185,7 @@ struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report
 	XF_TRY(find_names(input->path, NULL, &names));
 	XF_TRY(may_be_replaced(input, &names, undo_path));
 	XF_TRY(xf_publish_begin(names.fresh, 0600, &fresh));
-	XF_TRY(write_fresh(state, report, fd, &fresh, &undo));
+	XF_TRY(write_fresh(state, report, fd, &fresh, progress, &undo));
 	undo.original_name = strrchr(names.original, '/') + 1;
 	XF_TRY(xf_undo_file_write_replaced(undo_path, input, report, &undo));
 

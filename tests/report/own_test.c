@@ -313,7 +313,7 @@ static void reading_only(void **unused)
 
 	struct xf_report *report = check(state, NULL);
 
-	assert_error(xf_fix_in_place(state, report, NULL), XF_ERR_REFUSED, "reading only");
+	assert_error(xf_fix_in_place(state, report, NULL, NULL), XF_ERR_REFUSED, "reading only");
 	assert_error(xf_fix_copy(state, report, place.undo, NULL), XF_ERR_REFUSED, "reading only");
 	assert_false(is_there(place.undo));
 	assert_content(place.path, bytes, sizeof(bytes));

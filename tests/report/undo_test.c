@@ -36,7 +36,7 @@ static void repair(struct fixture *f)
 
 	assert_fine(xf_check(state, &evidence, NULL, XF_ALL, &report));
 	assert_int_equal(report->edit_count, 2);
-	assert_fine(xf_fix_in_place(state, report, NULL));
+	assert_fine(xf_fix_in_place(state, report, NULL, NULL));
 	xf_report_free(report);
 	synthetic_free(state);
 }
@@ -545,7 +545,7 @@ static void undo_file_elsewhere(void **data)
 	struct xf_state *state = synthetic_file(f->place.path, &vcpu, 1);
 
 	assert_fine(xf_check(state, &evidence, NULL, XF_ALL, &report));
-	assert_fine(xf_fix_in_place(state, report, elsewhere.undo));
+	assert_fine(xf_fix_in_place(state, report, elsewhere.undo, NULL));
 	assert_false(is_there(f->place.undo));
 	strcpy(f->place.undo, elsewhere.undo);
 	expect_undone(f, 1);
