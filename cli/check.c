@@ -5,12 +5,12 @@
 
 #define JOBS_MAX 1024
 
-static struct xf_error *check_state(const char *path, const struct request *request, bool json,
-				    unsigned int *status)
+static struct xf_error *check_state(const struct spot *spot, const struct request *request,
+				    bool json, unsigned int *status)
 {
 	struct xf_state *state = NULL;
 	struct xf_report *report = NULL;
-	struct xf_error *err = judge(path, request, &state, &report);
+	struct xf_error *err = judge(spot, request, &state, &report);
 
 	if (!err) {
 		(json ? print_json_report : print_text_report)(state, request, report);
@@ -25,14 +25,16 @@ static struct xf_error *check_state(const char *path, const struct request *requ
 static unsigned int check_file(const char *path, const struct request *request, bool json)
 {
 	unsigned int status = STATUS_OK;
-	struct xf_error *err = check_state(path, request, json, &status);
+	struct xf_error *err = check_state(&(struct spot){ .path = path }, request, json, &status);
 	struct xf_states *states = err ? several_states(path, &err) : NULL;
 
 	if (!states)
 		return err ? not_judged(path, json, err) : status;
 	xf_error_free(err);
 	for (size_t i = 0; i < states->count; i++) {
-		err = check_state(states->paths[i], request, json, &status);
+		const struct spot spot = { states->file, states->parts[i], .found = true };
+
+		err = check_state(&spot, request, json, &status);
 		if (err)
 			status |= not_judged(states->paths[i], json, err);
 	}

@@ -81,11 +81,11 @@ static void tell_report(struct entry *entry, bool json, const struct request *re
 }
 
 static struct xf_error *judge_state(struct entry *entry, const struct survey *survey,
-				    const char *path)
+				    const struct spot *spot)
 {
 	struct xf_state *state = NULL;
 	struct xf_report *report = NULL;
-	struct xf_error *err = judge_quietly(path, survey->request, &state, &report);
+	struct xf_error *err = judge(spot, survey->request, &state, &report);
 
 	if (!err)
 		tell_report(entry, survey->json, survey->request, state, report);
@@ -98,7 +98,8 @@ static void judge_parts(struct entry *entry, const struct survey *survey,
 			const struct xf_states *states)
 {
 	for (size_t i = 0; i < states->count; i++) {
-		struct xf_error *err = judge_state(entry, survey, states->paths[i]);
+		const struct spot spot = { states->file, states->parts[i], true, .quiet = true };
+		struct xf_error *err = judge_state(entry, survey, &spot);
 
 		if (err)
 			tell_error(entry, survey->json, states->paths[i], err);
@@ -124,7 +125,8 @@ static bool is_without_state(const char *path)
 
 static void judge_file(struct entry *entry, const struct survey *survey)
 {
-	struct xf_error *err = judge_state(entry, survey, entry->path);
+	const struct spot spot = { entry->path, .found = !entry->named, .quiet = true };
+	struct xf_error *err = judge_state(entry, survey, &spot);
 	struct xf_states *states = err ? several_states(entry->path, &err) : NULL;
 
 	if (states)
