@@ -44,15 +44,27 @@ struct survey {
 	struct progress progress;
 };
 
+/* What makes a directory the state of a Cloud Hypervisor guest. */
+static bool has_state_file(const char *path)
+{
+	struct stat about;
+	char *inside = NULL;
+	bool has;
+
+	if (asprintf(&inside, "%s/state.json", path) < 0)
+		return false;
+	has = stat(inside, &about) == 0 && S_ISREG(about.st_mode);
+	free(inside);
+	return has;
+}
+
 bool is_tree(const char *path)
 {
 	struct stat about;
-	const char *format = NULL;
 
-	if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+	if (strcmp(path, "-") == 0 || stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
 		return false;
-	xf_error_free(xf_format_at(path, &format));
-	return !format;
+	return !has_state_file(path);
 }
 
 /* ---- One file, in a worker ---- */
@@ -251,20 +263,37 @@ static struct entry *new_entry(struct survey *survey, const char *path, bool nam
 	return NULL;
 }
 
-/* Undo files, the originals that some of them bring back, and what is not complete yet. */
+/* Whether there is a file called so, but for `ending`, which the name has. */
+static bool is_companion(const char *path, const char *ending)
+{
+	size_t length = strlen(path), end = strlen(ending);
+	struct stat about;
+	char *state;
+	bool is;
+
+	if (length <= end || strcmp(path + length - end, ending) != 0)
+		return false;
+	state = strndup(path, length - end);
+	is = state && lstat(state, &about) == 0;
+	free(state);
+	return is;
+}
+
+/*
+ * The originals that undo files bring back, what is not complete yet, and nothing that is only
+ * called a little like it. Undo files need no name: they are of no format.
+ */
 static bool is_our_own(const char *path)
 {
-	static const char *const endings[] = { ".xfundo", ".xforig", ".xfnew" };
+	static const char hidden[] = ".xferry-"; /* and six letters or digits of mkstemp() */
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	size_t length = strlen(name);
+	size_t length = sizeof(hidden) - 1;
 
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t end = strlen(endings[i]);
-
-		if (length > end && strcmp(name + length - end, endings[i]) == 0)
-			return true;
-	}
-	return strncmp(name, ".xferry-", strlen(".xferry-")) == 0;
+	if (strncmp(name, hidden, length) == 0 && strlen(name) == length + 6 &&
+	    strspn(name + length, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789") == 6)
+		return true;
+	return is_companion(path, ".xforig") || is_companion(path, ".xfnew");
 }
 
 static void found_file(void *data, const char *path)
@@ -308,7 +337,7 @@ static void found_trouble(void *data, const char *path, const char *why)
 	}
 }
 
-static void walk_argument(struct survey *survey, const char *path)
+static void walk_argument(struct survey *survey, const char *path, bool tree)
 {
 	const struct walk walk = {
 		.file = found_file,
@@ -318,7 +347,7 @@ static void walk_argument(struct survey *survey, const char *path)
 	};
 	struct entry *entry;
 
-	if (is_tree(path))
+	if (tree)
 		walk_tree(&walk, path);
 	else if ((entry = new_entry(survey, path, true)))
 		give(survey, entry, false);
@@ -334,8 +363,8 @@ static void print_summary(const struct request *request, const struct tally *tot
 	       total->others, total->others == 1 ? "" : "s");
 }
 
-unsigned int check_trees(char *const *paths, int count, const struct request *request,
-			 unsigned int jobs, bool json)
+unsigned int check_trees(char *const *paths, const bool *trees, int count,
+			 const struct request *request, unsigned int jobs, bool json)
 {
 	struct survey survey = {
 		.request = request,
@@ -349,7 +378,7 @@ unsigned int check_trees(char *const *paths, int count, const struct request *re
 		return STATUS_ERROR;
 	}
 	for (int i = 0; i < count; i++)
-		walk_argument(&survey, paths[i]);
+		walk_argument(&survey, paths[i], trees[i]);
 	while (!crew_is_empty(survey.crew))
 		tell_next(&survey, TICK_MS);
 	crew_end(survey.crew);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Opens a saved state: recognises the format by content and has it read. */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -82,6 +83,14 @@ static bool is_directory(const char *path)
 	return stat(path, &stat_) == 0 && S_ISDIR(stat_.st_mode);
 }
 
+/* One that can be looked at but is no file, as a FIFO, is not waited for. */
+static bool may_be_file(const char *path)
+{
+	struct stat stat_;
+
+	return stat(path, &stat_) == 0 ? S_ISREG(stat_.st_mode) : errno != ENOENT;
+}
+
 /* What is at the path: a file, one of several states in a file, a directory's own state. */
 struct place {
 	char *path;
@@ -132,7 +141,7 @@ static struct xf_error *place_at(const char *path, const char *part, struct plac
 
 	if (!is_stdin(path) && is_directory(path)) {
 		place.path = xf_text("%s/" XF_DIRECTORY_STATE, path);
-		if (place.path && access(place.path, F_OK) < 0)
+		if (place.path && !may_be_file(place.path))
 			return xf_error_new(XF_ERR_IO, path,
 					    "is a directory without the " XF_DIRECTORY_STATE
 					    " of a Cloud Hypervisor snapshot");
