@@ -16,6 +16,9 @@
 /* How long to wait at most before the progress line is looked at. */
 #define TICK_MS 100
 
+/* Bytes told of one file. */
+#define MAX_TOLD ((size_t)16 << 20)
+
 struct tally {
 	uint64_t states;
 	uint64_t findings; /* states that have some */
@@ -78,6 +81,26 @@ static void tell_error(struct entry *entry, bool json, const char *path, const s
 	entry->tally.not_judged++;
 }
 
+/* "PATH: why", of what the library does not know. */
+static void tell_trouble(struct entry *entry, bool json, const char *path, enum xf_error_code code,
+			 const char *why)
+{
+	struct xf_error err = { .code = code };
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (!stream)
+		return;
+	put_printable(path, stream);
+	fprintf(stream, ": %s", why);
+	if (fclose(stream) == 0) {
+		err.text = text;
+		tell_error(entry, json, path, &err);
+	}
+	free(text);
+}
+
 static void tell_report(struct entry *entry, bool json, const struct request *request,
 			const struct xf_state *state, const struct xf_report *report)
 {
@@ -106,10 +129,24 @@ static struct xf_error *judge_state(struct entry *entry, const struct survey *su
 	return err;
 }
 
+/* What is told is kept until it is this file's turn, and every worker has one. */
+static bool has_told_much(struct entry *entry)
+{
+	return fflush(entry->out) || fflush(entry->err) ||
+	       entry->out_size + entry->err_size > MAX_TOLD;
+}
+
 static void judge_parts(struct entry *entry, const struct survey *survey,
 			const struct xf_states *states)
 {
 	for (size_t i = 0; i < states->count; i++) {
+		if (has_told_much(entry)) {
+			tell_trouble(entry, survey->json, entry->path, XF_ERR_FORMAT,
+				     "more than 16 MiB are to be told of its states: check it "
+				     "without a directory beside it");
+			return;
+		}
+
 		const struct spot spot = { states->file, states->parts[i], true, .quiet = true };
 		struct xf_error *err = judge_state(entry, survey, &spot);
 
@@ -317,24 +354,13 @@ static void found_trouble(void *data, const char *path, const char *why)
 {
 	struct survey *survey = data;
 	struct entry *entry = new_entry(survey, path, false);
-	struct xf_error err = { .code = XF_ERR_IO };
-	char *text = NULL;
-	size_t size;
-	FILE *stream = entry && open_texts(entry) ? open_memstream(&text, &size) : NULL;
 
-	if (stream) {
-		put_printable(path, stream);
-		fprintf(stream, ": %s", why);
-		if (fclose(stream) == 0) {
-			err.text = text;
-			tell_error(entry, survey->json, path, &err);
-		}
-	}
-	free(text);
-	if (entry) {
-		close_texts(entry);
-		give(survey, entry, true);
-	}
+	if (!entry)
+		return;
+	if (open_texts(entry))
+		tell_trouble(entry, survey->json, path, XF_ERR_IO, why);
+	close_texts(entry);
+	give(survey, entry, true);
 }
 
 static void walk_argument(struct survey *survey, const char *path, bool tree)

@@ -75,3 +75,27 @@ no_error
 [ "$(sed -nE 's/: internal .*//p' "$said/out" | paste -sd ' ')" = \
 	'standard input#1#a standard input#b' ] || die "$told: $(cat "$said/out")"
 echo "ok $told"
+
+# As many snapshots as are read, in a time that does not grow with their square.
+generate qcow2.py make many "--state=before=$leaky"
+generate qcow2.py repeat many 4096
+status=0
+timeout 100 "$XFERRY" check --cpu qemu64 many >"$said/out" 2>"$said/err" || status=$?
+told='check of 4,096 snapshots'
+hold_status 4 "$status"
+no_error
+[ "$(grep -c '^many#s[0-9]*: internal snapshot' "$said/out")" = 4096 ] || die "$told: not all"
+# What is kept of one file in a tree has an end; by itself it is told as it comes.
+mkdir empty
+words=$(printf ',+avx%.0s' {1..900})
+run 68 check --json --cpu "qemu64$words" many empty
+one_error '^xferry: many: more than 16 MiB are to be told of its states'
+[ "$(stat -c %s "$said/out")" -lt 17000000 ] || die "$told: told more"
+[ "$(jq -rs 'map(.error // "") | last' "$said/out")" = "$(sed 's/^xferry: //' "$said/err")" ] ||
+	die "$told: the error is not in JSON"
+run 4 check --json --cpu "qemu64$words" many
+no_error
+[ "$(wc -l <"$said/out")" = 4096 ] || die "$told: not all"
+generate qcow2.py repeat many 4097
+fails 64 '^xferry: many: at byte 60: 4097 snapshots; xferry reads images with 4096 at most' \
+	check --cpu qemu64 many
