@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <string.h>
+#include <stdlib.h>
 
 #include "cli/tree.h"
 
 #define JOBS_MAX 1024
 
-static struct xf_error *check_state(const char *path, const struct request *request, bool json,
-				    unsigned int *status)
+static struct xf_error *check_state(const struct spot *spot, const struct request *request,
+				    bool json, unsigned int *status)
 {
 	struct xf_state *state = NULL;
 	struct xf_report *report = NULL;
-	struct xf_error *err = judge(path, request, &state, &report);
+	struct xf_error *err = judge(spot, request, &state, &report);
 
 	if (!err) {
 		(json ? print_json_report : print_text_report)(state, request, report);
@@ -25,14 +25,16 @@ static struct xf_error *check_state(const char *path, const struct request *requ
 static unsigned int check_file(const char *path, const struct request *request, bool json)
 {
 	unsigned int status = STATUS_OK;
-	struct xf_error *err = check_state(path, request, json, &status);
+	struct xf_error *err = check_state(&(struct spot){ .path = path }, request, json, &status);
 	struct xf_states *states = err ? several_states(path, &err) : NULL;
 
 	if (!states)
 		return err ? not_judged(path, json, err) : status;
 	xf_error_free(err);
 	for (size_t i = 0; i < states->count; i++) {
-		err = check_state(states->paths[i], request, json, &status);
+		const struct spot spot = { states->file, states->parts[i], .found = true };
+
+		err = check_state(&spot, request, json, &status);
 		if (err)
 			status |= not_judged(states->paths[i], json, err);
 	}
@@ -50,12 +52,14 @@ static unsigned int check_files(const struct options *options, const struct requ
 	return status;
 }
 
-static bool has_tree(const struct options *options)
+/* Asks once which arguments are trees, as it may be another answer the next time. */
+static bool has_tree(const struct options *options, bool *trees)
 {
+	bool has = false;
+
 	for (int i = 0; i < options->count; i++)
-		if (is_tree(options->arguments[i]))
-			return true;
-	return false;
+		has |= trees[i] = is_tree(options->arguments[i]);
+	return has;
 }
 
 /* 0 is not given. False: no number of workers. */
@@ -78,10 +82,31 @@ static bool read_jobs(const char *text, unsigned int *out)
 	return true;
 }
 
+static unsigned int check_all(const struct verb *verb, const struct options *options,
+			      const bool *trees, bool any_tree, unsigned int jobs)
+{
+	struct request request;
+	unsigned int status;
+
+	if (options->layout && any_tree)
+		return usage(verb,
+			     "--layout is of raw XSAVE areas, and a directory may hold others: "
+			     "name the files");
+
+	struct xf_error *err = load_request(options, &request);
+
+	if (err)
+		return complain(err);
+	status = any_tree ? check_trees(options->arguments, trees, options->count, &request, jobs,
+					options->json)
+			  : check_files(options, &request);
+	request_deinit(&request);
+	return status;
+}
+
 static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 {
 	struct options options;
-	struct request request;
 	unsigned int status, jobs;
 
 	if (!read_options(verb, argc, argv, &options, &status))
@@ -92,19 +117,14 @@ static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 		return usage(verb, "--jobs is a number from 1 to %d, not '%s'", JOBS_MAX,
 			     options.jobs);
 
-	if (options.layout && has_tree(&options))
-		return usage(verb,
-			     "--layout is of raw XSAVE areas, and a directory may hold others: "
-			     "name the files");
+	bool *trees = calloc((size_t)options.count, sizeof(*trees));
 
-	struct xf_error *err = load_request(&options, &request);
-
-	if (err)
-		return complain(err);
-	status = has_tree(&options) ? check_trees(options.arguments, options.count, &request, jobs,
-						  options.json)
-				    : check_files(&options, &request);
-	request_deinit(&request);
+	if (!trees) {
+		fprintf(stderr, "xferry: out of memory\n");
+		return STATUS_ERROR;
+	}
+	status = check_all(verb, &options, trees, has_tree(&options, trees), jobs);
+	free(trees);
 	return status;
 }
 

@@ -84,24 +84,28 @@ void request_deinit(struct request *request);
 
 /* ---- judge.c ---- */
 
+/* Where a state is. What was found is never looked for by its name again. */
+struct spot {
+	const char *path;
+	const char *part; /* of a file that was found; or NULL */
+	bool found;	  /* `path` is a file's; else it is what was named, perhaps FILE#NAME */
+	bool quiet;	  /* without a progress line, so from any thread */
+};
+
 /*
- * Opens a state, as what the request says that it is, with a progress line. What it tells itself
- * of the guest is told of --from.
+ * Opens a state, as what the request says that it is. What it tells itself of the guest is told
+ * of --from.
  */
-struct xf_error *open_state(const char *path, const struct request *request,
+struct xf_error *open_state(const struct spot *spot, const struct request *request,
 			    struct xf_state **state);
 
-/* Opens and judges a state, with a progress line. */
-struct xf_error *judge(const char *path, const struct request *request, struct xf_state **state,
-		       struct xf_report **report);
-
-/* The same without one, and from any thread. */
-struct xf_error *judge_quietly(const char *path, const struct request *request,
-			       struct xf_state **state, struct xf_report **report);
+/* Opens and judges a state. */
+struct xf_error *judge(const struct spot *spot, const struct request *request,
+		       struct xf_state **state, struct xf_report **report);
 
 /*
  * The states at a path that could not be opened as one, if the error is that there are
- * several. Else NULL, and the error is what is wrong with the file.
+ * several. Else NULL, and the error is what is wrong with the file. Each is opened by its spot.
  */
 struct xf_states *several_states(const char *path, struct xf_error **err);
 

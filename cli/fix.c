@@ -177,12 +177,13 @@ static unsigned int run_fix(const struct verb *verb, int argc, char **argv)
 	if (status)
 		return status;
 
+	const struct spot spot = { .path = options.arguments[0] };
 	struct repair repair = { .options = &options };
 	struct xf_error *err = load_request(&options, &repair.request);
 
 	if (err)
 		return complain(err);
-	err = judge(options.arguments[0], &repair.request, &repair.state, &repair.report);
+	err = judge(&spot, &repair.request, &repair.state, &repair.report);
 	status = err ? not_judged(options.arguments[0], options.json, err) : repair_judged(&repair);
 	repair_deinit(&repair);
 	return status;

@@ -16,6 +16,7 @@ unsigned int put_error(const struct xf_error *err, FILE *to)
 	fprintf(to, "xferry: %s\n", err->text);
 	switch (err->code) {
 	case XF_ERR_USAGE:
+	case XF_ERR_SEVERAL:
 		return STATUS_USAGE;
 	case XF_ERR_FORMAT:
 		return STATUS_FORMAT;

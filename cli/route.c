@@ -70,7 +70,7 @@ static unsigned int run_trip(struct trip *trip)
 	unsigned int status;
 
 	if (!trip->from_mask)
-		err = open_state(path, &trip->request, &trip->state);
+		err = open_state(&(struct spot){ .path = path }, &trip->request, &trip->state);
 	status = err ? STATUS_ERROR : predict(trip, &err);
 	return err ? not_judged(path, trip->options->json, err) : status;
 }

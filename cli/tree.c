@@ -16,6 +16,9 @@
 /* How long to wait at most before the progress line is looked at. */
 #define TICK_MS 100
 
+/* Bytes told of one file. */
+#define MAX_TOLD ((size_t)16 << 20)
+
 struct tally {
 	uint64_t states;
 	uint64_t findings; /* states that have some */
@@ -44,15 +47,27 @@ struct survey {
 	struct progress progress;
 };
 
+/* What makes a directory the state of a Cloud Hypervisor guest. */
+static bool has_state_file(const char *path)
+{
+	struct stat about;
+	char *inside = NULL;
+	bool has;
+
+	if (asprintf(&inside, "%s/state.json", path) < 0)
+		return false;
+	has = stat(inside, &about) == 0 && S_ISREG(about.st_mode);
+	free(inside);
+	return has;
+}
+
 bool is_tree(const char *path)
 {
 	struct stat about;
-	const char *format = NULL;
 
-	if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+	if (strcmp(path, "-") == 0 || stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
 		return false;
-	xf_error_free(xf_format_at(path, &format));
-	return !format;
+	return !has_state_file(path);
 }
 
 /* ---- One file, in a worker ---- */
@@ -64,6 +79,26 @@ static void tell_error(struct entry *entry, bool json, const char *path, const s
 		put_json_line(json_error(path, err), entry->out);
 	entry->status |= put_error(err, entry->err);
 	entry->tally.not_judged++;
+}
+
+/* "PATH: why", of what the library does not know. */
+static void tell_trouble(struct entry *entry, bool json, const char *path, enum xf_error_code code,
+			 const char *why)
+{
+	struct xf_error err = { .code = code };
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (!stream)
+		return;
+	put_printable(path, stream);
+	fprintf(stream, ": %s", why);
+	if (fclose(stream) == 0) {
+		err.text = text;
+		tell_error(entry, json, path, &err);
+	}
+	free(text);
 }
 
 static void tell_report(struct entry *entry, bool json, const struct request *request,
@@ -81,11 +116,11 @@ static void tell_report(struct entry *entry, bool json, const struct request *re
 }
 
 static struct xf_error *judge_state(struct entry *entry, const struct survey *survey,
-				    const char *path)
+				    const struct spot *spot)
 {
 	struct xf_state *state = NULL;
 	struct xf_report *report = NULL;
-	struct xf_error *err = judge_quietly(path, survey->request, &state, &report);
+	struct xf_error *err = judge(spot, survey->request, &state, &report);
 
 	if (!err)
 		tell_report(entry, survey->json, survey->request, state, report);
@@ -94,11 +129,26 @@ static struct xf_error *judge_state(struct entry *entry, const struct survey *su
 	return err;
 }
 
+/* What is told is kept until it is this file's turn, and every worker has one. */
+static bool has_told_much(struct entry *entry)
+{
+	return fflush(entry->out) || fflush(entry->err) ||
+	       entry->out_size + entry->err_size > MAX_TOLD;
+}
+
 static void judge_parts(struct entry *entry, const struct survey *survey,
 			const struct xf_states *states)
 {
 	for (size_t i = 0; i < states->count; i++) {
-		struct xf_error *err = judge_state(entry, survey, states->paths[i]);
+		if (has_told_much(entry)) {
+			tell_trouble(entry, survey->json, entry->path, XF_ERR_FORMAT,
+				     "more than 16 MiB are to be told of its states: check it "
+				     "without a directory beside it");
+			return;
+		}
+
+		const struct spot spot = { states->file, states->parts[i], true, .quiet = true };
+		struct xf_error *err = judge_state(entry, survey, &spot);
 
 		if (err)
 			tell_error(entry, survey->json, states->paths[i], err);
@@ -124,7 +174,8 @@ static bool is_without_state(const char *path)
 
 static void judge_file(struct entry *entry, const struct survey *survey)
 {
-	struct xf_error *err = judge_state(entry, survey, entry->path);
+	const struct spot spot = { entry->path, .found = !entry->named, .quiet = true };
+	struct xf_error *err = judge_state(entry, survey, &spot);
 	struct xf_states *states = err ? several_states(entry->path, &err) : NULL;
 
 	if (states)
@@ -249,20 +300,37 @@ static struct entry *new_entry(struct survey *survey, const char *path, bool nam
 	return NULL;
 }
 
-/* Undo files, the originals that some of them bring back, and what is not complete yet. */
+/* Whether there is a file called so, but for `ending`, which the name has. */
+static bool is_companion(const char *path, const char *ending)
+{
+	size_t length = strlen(path), end = strlen(ending);
+	struct stat about;
+	char *state;
+	bool is;
+
+	if (length <= end || strcmp(path + length - end, ending) != 0)
+		return false;
+	state = strndup(path, length - end);
+	is = state && lstat(state, &about) == 0;
+	free(state);
+	return is;
+}
+
+/*
+ * The originals that undo files bring back, what is not complete yet, and nothing that is only
+ * called a little like it. Undo files need no name: they are of no format.
+ */
 static bool is_our_own(const char *path)
 {
-	static const char *const endings[] = { ".xfundo", ".xforig", ".xfnew" };
+	static const char hidden[] = ".xferry-"; /* and six letters or digits of mkstemp() */
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	size_t length = strlen(name);
+	size_t length = sizeof(hidden) - 1;
 
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t end = strlen(endings[i]);
-
-		if (length > end && strcmp(name + length - end, endings[i]) == 0)
-			return true;
-	}
-	return strncmp(name, ".xferry-", strlen(".xferry-")) == 0;
+	if (strncmp(name, hidden, length) == 0 && strlen(name) == length + 6 &&
+	    strspn(name + length, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789") == 6)
+		return true;
+	return is_companion(path, ".xforig") || is_companion(path, ".xfnew");
 }
 
 static void found_file(void *data, const char *path)
@@ -286,27 +354,16 @@ static void found_trouble(void *data, const char *path, const char *why)
 {
 	struct survey *survey = data;
 	struct entry *entry = new_entry(survey, path, false);
-	struct xf_error err = { .code = XF_ERR_IO };
-	char *text = NULL;
-	size_t size;
-	FILE *stream = entry && open_texts(entry) ? open_memstream(&text, &size) : NULL;
 
-	if (stream) {
-		put_printable(path, stream);
-		fprintf(stream, ": %s", why);
-		if (fclose(stream) == 0) {
-			err.text = text;
-			tell_error(entry, survey->json, path, &err);
-		}
-	}
-	free(text);
-	if (entry) {
-		close_texts(entry);
-		give(survey, entry, true);
-	}
+	if (!entry)
+		return;
+	if (open_texts(entry))
+		tell_trouble(entry, survey->json, path, XF_ERR_IO, why);
+	close_texts(entry);
+	give(survey, entry, true);
 }
 
-static void walk_argument(struct survey *survey, const char *path)
+static void walk_argument(struct survey *survey, const char *path, bool tree)
 {
 	const struct walk walk = {
 		.file = found_file,
@@ -316,7 +373,7 @@ static void walk_argument(struct survey *survey, const char *path)
 	};
 	struct entry *entry;
 
-	if (is_tree(path))
+	if (tree)
 		walk_tree(&walk, path);
 	else if ((entry = new_entry(survey, path, true)))
 		give(survey, entry, false);
@@ -332,8 +389,8 @@ static void print_summary(const struct request *request, const struct tally *tot
 	       total->others, total->others == 1 ? "" : "s");
 }
 
-unsigned int check_trees(char *const *paths, int count, const struct request *request,
-			 unsigned int jobs, bool json)
+unsigned int check_trees(char *const *paths, const bool *trees, int count,
+			 const struct request *request, unsigned int jobs, bool json)
 {
 	struct survey survey = {
 		.request = request,
@@ -347,7 +404,7 @@ unsigned int check_trees(char *const *paths, int count, const struct request *re
 		return STATUS_ERROR;
 	}
 	for (int i = 0; i < count; i++)
-		walk_argument(&survey, paths[i]);
+		walk_argument(&survey, paths[i], trees[i]);
 	while (!crew_is_empty(survey.crew))
 		tell_next(&survey, TICK_MS);
 	crew_end(survey.crew);

@@ -5,12 +5,18 @@
 
 #include "cli/cli.h"
 
-/* Whether a path is a directory, and not that of one state. */
+/*
+ * Whether a path is a directory, and not that of one state. Nothing is opened: there may be a
+ * FIFO. A file of the name that a state has there makes it one, so that damage is told.
+ */
 bool is_tree(const char *path);
 
-/* Checks all states in and below directories, and files named beside them. Returns the status. */
-unsigned int check_trees(char *const *paths, int count, const struct request *request,
-			 unsigned int jobs, bool json);
+/*
+ * Checks all states in and below directories, which `trees` tells of each path, and files named
+ * beside them. Returns the status.
+ */
+unsigned int check_trees(char *const *paths, const bool *trees, int count,
+			 const struct request *request, unsigned int jobs, bool json);
 
 /* ---- line.c ---- */
 

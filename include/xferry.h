@@ -54,6 +54,7 @@ enum xf_error_code {
 	XF_ERR_REFUSED, /* it could be done and would be wrong: an undo file exists, the file
 			   changed */
 	XF_ERR_MEMORY,
+	XF_ERR_SEVERAL, /* the file holds several states, and none of them was named */
 };
 
 #define XF_NO_OFFSET UINT64_MAX
@@ -264,10 +265,18 @@ struct xf_progress {
  * one of several states in a file, as a disk image's snapshots are, unless there is a
  * file of that whole name. A directory is opened when it is a Cloud Hypervisor snapshot.
  * XF_ERR_FORMAT: not a format that xferry reads, or a stream without vCPUs.
- * XF_ERR_USAGE: the file holds several states, and no name was given.
+ * XF_ERR_SEVERAL: the file holds several states, and no name was given.
+ * XF_ERR_USAGE: none has the name; or with more than one '#', it may be of several files.
  */
 struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
 			       struct xf_state **out);
+
+/*
+ * The same for a file whose name is known: a '#' in it is part of the name. `part` is one of
+ * several states in it, or NULL. What xf_states_at gives is opened by this.
+ */
+struct xf_error *xf_state_open_part(const char *path, const char *part,
+				    const struct xf_progress *progress, struct xf_state **out);
 
 /*
  * One vCPU's area as KVM_GET_XSAVE or KVM_GET_XSAVE2 gives it, alone in a file, 4096 bytes or more.
@@ -288,7 +297,9 @@ struct xf_error *xf_format_at(const char *path, const char **out);
 
 /* The states at a path: one, or FILE#NAME for each of several. */
 struct xf_states {
-	char **paths; /* as xf_state_open takes them */
+	char *file;   /* with each of `parts`, as xf_state_open_part takes them */
+	char **parts; /* NULL: the only one of a file in which states have no names */
+	char **paths; /* for people, as xf_state_path: another file may be called so, too */
 	size_t count; /* 0: a file that can hold states, and does not */
 };
 

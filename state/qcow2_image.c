@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/io.h"
@@ -19,6 +20,12 @@
 #define MAX_REFCOUNTS ((uint64_t)8 << 20)
 #define MAX_SNAPSHOTS 65536
 #define MAX_TABLE ((uint64_t)64 << 20)
+/*
+ * Each snapshot that is judged has the table read anew, so the time is theirs squared: no more than
+ * these are read, and a table of what QEMU reckons with for so many.
+ */
+#define READ_SNAPSHOTS 4096
+#define READ_TABLE ((uint64_t)READ_SNAPSHOTS * 1024)
 #define MAX_EXTRA 1024
 
 /* An entry of the snapshot table, before its extra data, id and name. */
@@ -125,6 +132,10 @@ static struct xf_error *check_tables(const struct xf_qcow2 *image, uint32_t snap
 	if (snapshots > MAX_SNAPSHOTS)
 		return damaged(image, 60, "%" PRIu32 " snapshots; QEMU takes %u at most", snapshots,
 			       MAX_SNAPSHOTS);
+	if (snapshots > READ_SNAPSHOTS)
+		return xf_error_at(XF_ERR_FORMAT, image->input->path, 60,
+				   "%" PRIu32 " snapshots; xferry reads images with %d at most",
+				   snapshots, READ_SNAPSHOTS);
 	if (snapshots && (!is_aligned(image, image->table) || !is_within(image, image->table, 1)))
 		return damaged(image, 64,
 			       "the table of snapshots cannot be at %" PRIu64
@@ -168,8 +179,36 @@ static struct xf_error *read_header(struct xf_qcow2 *image, uint32_t *snapshots)
 
 /* ---- Snapshots ---- */
 
-/* Reads the next bytes of the snapshot table. */
-static struct xf_error *take(struct xf_qcow2 *image, void *buffer, uint64_t size)
+/* The table of snapshots, a piece at a time: each has a few small parts. */
+struct window {
+	uint64_t start; /* in the file */
+	uint64_t size;
+	uint8_t bytes[64 << 10];
+};
+
+/* Moves the window to `at`. What is to be read there is within the file. */
+static struct xf_error *move(const struct xf_qcow2 *image, struct window *window, uint64_t at)
+{
+	uint64_t left = image->input->size - at;
+
+	window->size = 0;
+	window->start = at;
+	if (left > sizeof(window->bytes))
+		left = sizeof(window->bytes);
+	XF_TRY(xf_read_at(image->input->fd, image->input->path, at, window->bytes, left));
+	window->size = left;
+	return NULL;
+}
+
+static bool holds(const struct window *window, uint64_t at, uint64_t size)
+{
+	return at >= window->start && at - window->start <= window->size &&
+	       size <= window->size - (at - window->start);
+}
+
+/* Reads the next bytes of the snapshot table, fewer than the window has. */
+static struct xf_error *take(struct xf_qcow2 *image, struct window *window, void *buffer,
+			     uint64_t size)
 {
 	uint64_t at = image->table + image->table_size;
 
@@ -180,24 +219,32 @@ static struct xf_error *take(struct xf_qcow2 *image, void *buffer, uint64_t size
 			       "the table of snapshots is longer than %" PRIu64
 			       " bytes, which is all that QEMU takes",
 			       MAX_TABLE);
-	XF_TRY(xf_read_at(image->input->fd, image->input->path, at, buffer, size));
+	if (size > READ_TABLE - image->table_size)
+		return xf_error_at(XF_ERR_FORMAT, image->input->path, at,
+				   "the table of snapshots is longer than %" PRIu64
+				   " bytes, which is all that xferry reads",
+				   READ_TABLE);
+	if (!holds(window, at, size))
+		XF_TRY(move(image, window, at));
+	memcpy(buffer, window->bytes + (at - window->start), size);
 	image->table_size += size;
 	return NULL;
 }
 
-static struct xf_error *take_text(struct xf_qcow2 *image, uint16_t length, char **out)
+static struct xf_error *take_text(struct xf_qcow2 *image, struct window *window, uint16_t length,
+				  char **out)
 {
 	XF_AUTO_FREE char *text = calloc(1, (size_t)length + 1);
 
 	if (!text)
 		return xf_error_memory();
-	XF_TRY(take(image, text, length));
+	XF_TRY(take(image, window, text, length));
 	*out = xf_take(text);
 	return NULL;
 }
 
-static struct xf_error *take_sizes(struct xf_qcow2 *image, const uint8_t *entry,
-				   struct xf_qcow2_snapshot *snapshot)
+static struct xf_error *take_sizes(struct xf_qcow2 *image, struct window *window,
+				   const uint8_t *entry, struct xf_qcow2_snapshot *snapshot)
 {
 	uint32_t length = xf_be32(entry + 36);
 	uint8_t extra[MAX_EXTRA];
@@ -206,25 +253,26 @@ static struct xf_error *take_sizes(struct xf_qcow2 *image, const uint8_t *entry,
 		return damaged(image, snapshot->entry + 36,
 			       "%" PRIu32 " bytes of extra data on a snapshot; QEMU takes %d",
 			       length, MAX_EXTRA);
-	XF_TRY(take(image, extra, length));
+	XF_TRY(take(image, window, extra, length));
 	snapshot->state_size = length >= EXTRA_STATE_SIZE ? xf_be64(extra) : xf_be32(entry + 32);
 	snapshot->l1.disk_size =
 		length >= EXTRA_DISK_SIZE ? xf_be64(extra + 8) : image->l1.disk_size;
 	return NULL;
 }
 
-static struct xf_error *take_snapshot(struct xf_qcow2 *image, struct xf_qcow2_snapshot *snapshot)
+static struct xf_error *take_snapshot(struct xf_qcow2 *image, struct window *window,
+				      struct xf_qcow2_snapshot *snapshot)
 {
 	uint8_t entry[ENTRY];
 
 	image->table_size += -image->table_size % 8;
 	snapshot->entry = image->table + image->table_size;
-	XF_TRY(take(image, entry, ENTRY));
+	XF_TRY(take(image, window, entry, ENTRY));
 	snapshot->l1.offset = xf_be64(entry);
 	snapshot->l1.size = xf_be32(entry + 8);
-	XF_TRY(take_sizes(image, entry, snapshot));
-	XF_TRY(take_text(image, xf_be16(entry + 12), &snapshot->id));
-	return take_text(image, xf_be16(entry + 14), &snapshot->name);
+	XF_TRY(take_sizes(image, window, entry, snapshot));
+	XF_TRY(take_text(image, window, xf_be16(entry + 12), &snapshot->id));
+	return take_text(image, window, xf_be16(entry + 14), &snapshot->name);
 }
 
 /* Room for another snapshot, as the table may have less than the header says. */
@@ -243,10 +291,14 @@ static struct xf_error *make_room(struct xf_qcow2 *image)
 
 static struct xf_error *read_snapshots(struct xf_qcow2 *image, uint32_t count)
 {
+	XF_AUTO_FREE struct window *window = count ? calloc(1, sizeof(*window)) : NULL;
+
+	if (count && !window)
+		return xf_error_memory();
 	for (uint32_t i = 0; i < count; i++) {
 		XF_TRY(make_room(image));
 		image->snapshots[image->count] = (struct xf_qcow2_snapshot){ 0 };
-		XF_TRY(take_snapshot(image, &image->snapshots[image->count++]));
+		XF_TRY(take_snapshot(image, window, &image->snapshots[image->count++]));
 	}
 	return NULL;
 }

@@ -52,7 +52,7 @@ static struct xf_error *find_only(const struct xf_qcow2 *image,
 	if (count == 1)
 		return NULL;
 	if (count)
-		return xf_error_new(XF_ERR_USAGE, image->input->path,
+		return xf_error_new(XF_ERR_SEVERAL, image->input->path,
 				    "has %zu snapshots with a machine's state: name one of them, "
 				    "as in '%s#%s'",
 				    count, image->input->path, (*out)->name);

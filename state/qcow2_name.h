@@ -10,8 +10,8 @@
 #include "state/qcow2_image.h"
 
 /*
- * `part` NULL: the only snapshot that has a machine's state. XF_ERR_USAGE: several could be meant,
- * or none is; XF_ERR_FORMAT: it, or none of them, has a machine's state.
+ * `part` NULL: the only snapshot that has a machine's state, or XF_ERR_SEVERAL. XF_ERR_USAGE:
+ * several could be meant, or none is; XF_ERR_FORMAT: it, or none of them, has a machine's state.
  */
 struct xf_error *xf_qcow2_find(const struct xf_qcow2 *image, const char *part,
 			       const struct xf_qcow2_snapshot **out);

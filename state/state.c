@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Opens a saved state: recognises the format by content and has it read. */
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -83,6 +84,14 @@ static bool is_directory(const char *path)
 	return stat(path, &stat_) == 0 && S_ISDIR(stat_.st_mode);
 }
 
+/* One that can be looked at but is no file, as a FIFO, is not waited for. */
+static bool may_be_file(const char *path)
+{
+	struct stat stat_;
+
+	return stat(path, &stat_) == 0 ? S_ISREG(stat_.st_mode) : errno != ENOENT;
+}
+
 /* What is at the path: a file, one of several states in a file, a directory's own state. */
 struct place {
 	char *path;
@@ -95,43 +104,71 @@ static void place_deinit(struct place *place)
 	free(place->part);
 }
 
-/* "disk.qcow2#before": the shortest path before a '#' that is there. */
-static const char *find_part(const char *path)
+/*
+ * "disk.qcow2#before": the '#' with the only file before it, or NULL. Which of two files is meant
+ * cannot be told, and a repair would write to it.
+ */
+static struct xf_error *find_part(const char *path, const char **out)
 {
+	const char *found = NULL;
+
 	for (const char *mark = strchr(path, '#'); mark; mark = strchr(mark + 1, '#')) {
 		XF_AUTO_FREE char *file = strndup(path, (size_t)(mark - path));
 
-		if (file && mark > path && mark[1] && access(file, F_OK) == 0)
-			return mark;
+		if (!file)
+			return xf_error_memory();
+		if (mark == path || !mark[1] || access(file, F_OK) < 0 || is_directory(file))
+			continue;
+		if (found)
+			return xf_error_new(XF_ERR_USAGE, path,
+					    "may be a state of '%.*s' or of '%s', which are both "
+					    "there: rename one of them",
+					    (int)(found - path), path, file);
+		found = mark;
 	}
+	*out = found;
+	return NULL;
+}
+
+static bool is_stdin(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
+/* Of a path that is a file's or a directory's, and not FILE#NAME. `part` NULL: it has no name. */
+static struct xf_error *place_at(const char *path, const char *part, struct place *out)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+
+	if (!is_stdin(path) && is_directory(path)) {
+		place.path = xf_text("%s/" XF_DIRECTORY_STATE, path);
+		if (place.path && !may_be_file(place.path))
+			return xf_error_new(XF_ERR_IO, path,
+					    "is a directory without the " XF_DIRECTORY_STATE
+					    " of a Cloud Hypervisor snapshot");
+	} else {
+		place.path = strdup(path);
+	}
+	place.part = part ? strdup(part) : NULL;
+	if (!place.path || (part && !place.part))
+		return xf_error_memory();
+	*out = place;
+	place = (struct place){ 0 };
 	return NULL;
 }
 
 static struct xf_error *place_of(const char *path, struct place *out)
 {
-	bool is_there = strcmp(path, "-") == 0 || access(path, F_OK) == 0;
-	const char *mark = is_there ? NULL : find_part(path);
-	XF_AUTO(place_deinit) struct place place = { 0 };
+	const char *mark = NULL;
 
-	if (is_directory(path)) {
-		place.path = xf_text("%s/" XF_DIRECTORY_STATE, path);
-		if (place.path && access(place.path, F_OK) < 0)
-			return xf_error_new(XF_ERR_IO, path,
-					    "is a directory without the " XF_DIRECTORY_STATE
-					    " of a Cloud Hypervisor snapshot");
-	} else if (mark) {
-		place.path = strndup(path, (size_t)(mark - path));
-		place.part = strdup(mark + 1);
-		if (!place.part)
-			return xf_error_memory();
-	} else {
-		place.path = strdup(path);
-	}
-	if (!place.path)
-		return xf_error_memory();
-	*out = place;
-	place = (struct place){ 0 };
-	return NULL;
+	if (!is_stdin(path) && access(path, F_OK) < 0)
+		XF_TRY(find_part(path, &mark));
+	if (!mark)
+		return place_at(path, NULL, out);
+
+	XF_AUTO_FREE char *file = strndup(path, (size_t)(mark - path));
+
+	return file ? place_at(file, mark + 1, out) : xf_error_memory();
 }
 
 /* ---- Opening ---- */
@@ -145,17 +182,19 @@ static const struct xf_format *format_of(const struct xf_input *input)
 	return NULL;
 }
 
+static char *name_of(const char *file, const char *part)
+{
+	return part ? xf_text("%s#%s", file, part) : strdup(file);
+}
+
 /* The file, open; of its content the head has been read, and its format, if it has one, is known.
  */
-static struct xf_error *open_any_file(const char *path, const struct xf_progress *progress,
+static struct xf_error *open_any_file(struct place *place, const struct xf_progress *progress,
 				      struct xf_state *state)
 {
-	XF_AUTO(place_deinit) struct place place = { 0 };
-
-	XF_TRY(place_of(path, &place));
-	XF_TRY(xf_input_open(place.path, progress, &state->input));
-	state->input.part = xf_take(place.part);
-	state->name = state->input.part ? strdup(path) : strdup(state->input.path);
+	XF_TRY(xf_input_open(place->path, progress, &state->input));
+	state->input.part = xf_take(place->part);
+	state->name = name_of(state->input.path, state->input.part);
 	if (!state->name)
 		return xf_error_memory();
 	XF_TRY(xf_input_read_head(&state->input));
@@ -163,10 +202,10 @@ static struct xf_error *open_any_file(const char *path, const struct xf_progress
 	return NULL;
 }
 
-static struct xf_error *open_file(const char *path, const struct xf_progress *progress,
+static struct xf_error *open_file(struct place *place, const struct xf_progress *progress,
 				  struct xf_state *state)
 {
-	XF_TRY(open_any_file(path, progress, state));
+	XF_TRY(open_any_file(place, progress, state));
 	if (!state->format && xf_raw_area_is_likely(state->input.head, state->input.head_size))
 		return xf_error_new(XF_ERR_FORMAT, state->input.path,
 				    "looks like a raw XSAVE area: --layout says of which host");
@@ -189,13 +228,12 @@ static void scope_close_state(struct xf_state **state)
  * A repair in several places that is killed between two of them leaves what no format takes for
  * sound: a checksum that does not fit. Who meets it must learn that there is a way back.
  */
-static struct xf_error *not_readable(const char *path, const struct xf_state *state,
-				     struct xf_error *err)
+static struct xf_error *not_readable(const struct xf_state *state, struct xf_error *err)
 {
 	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
 	XF_AUTO_FREE char *undo_path = NULL;
 
-	if (err->code != XF_ERR_DAMAGED || strcmp(path, "-") == 0)
+	if (err->code != XF_ERR_DAMAGED || !state->input.seekable)
 		return err;
 	undo_path = xf_text("%s.xfundo", state->name);
 	if (!undo_path || access(undo_path, F_OK) < 0)
@@ -210,30 +248,50 @@ static struct xf_error *not_readable(const char *path, const struct xf_state *st
 	return xf_error_advise(err, "a repair may have been cut short: xferry undo", undo_path);
 }
 
-struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
-			       struct xf_state **out)
+/* Takes what `place` holds. */
+static struct xf_error *open_place(struct place *place, const struct xf_progress *progress,
+				   struct xf_state **out)
 {
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
 
 	if (!state)
 		return xf_error_memory();
 	state->input.fd = -1;
-	XF_TRY(open_file(path, progress, state));
+	XF_TRY(open_file(place, progress, state));
 
 	struct xf_error *err = state->format->read(&state->input, &state->record);
 
 	if (err)
-		return not_readable(path, state, err);
+		return not_readable(state, err);
 	XF_TRY(xf_input_unchanged(&state->input));
 	state->input.progress = NULL; /* the caller's may not live as long */
 	*out = xf_take(state);
 	return NULL;
 }
 
+struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
+			       struct xf_state **out)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+
+	XF_TRY(place_of(path, &place));
+	return open_place(&place, progress, out);
+}
+
+struct xf_error *xf_state_open_part(const char *path, const char *part,
+				    const struct xf_progress *progress, struct xf_state **out)
+{
+	XF_AUTO(place_deinit) struct place place = { 0 };
+
+	XF_TRY(place_at(path, part, &place));
+	return open_place(&place, progress, out);
+}
+
 struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *layout,
 				    struct xf_state **out)
 {
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
+	XF_AUTO(place_deinit) struct place place = { 0 };
 	struct xf_bit where;
 
 	if (!state)
@@ -241,7 +299,8 @@ struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *la
 	if (xf_layout_check(layout, &where) != XF_LAYOUT_OK)
 		return xf_error_new(XF_ERR_USAGE, NULL, "the area's layout cannot be a CPU's");
 	state->input.fd = -1;
-	XF_TRY(open_any_file(path, NULL, state));
+	XF_TRY(place_of(path, &place));
+	XF_TRY(open_any_file(&place, NULL, state));
 	if (state->format)
 		return xf_error_new(XF_ERR_USAGE, state->input.path,
 				    "is no raw XSAVE area, and needs no layout: %s",
@@ -291,12 +350,26 @@ static void scope_free_states(struct xf_states **states)
 	xf_states_free(*states);
 }
 
-/* Adds a path to the list, which has room. Takes it; NULL is out of memory. */
-static struct xf_error *add_path(struct xf_states *states, char *path)
+/* Adds a state to the list, which has room. `path` is how people call it. */
+static struct xf_error *add_state(struct xf_states *states, const char *part, char *path)
 {
-	if (!path)
+	size_t i = states->count++;
+
+	states->paths[i] = path;
+	states->parts[i] = part ? strdup(part) : NULL;
+	return path && (!part || states->parts[i]) ? NULL : xf_error_memory();
+}
+
+static struct xf_error *list_states(const char *path, struct place *place,
+				    const struct xf_names *names, struct xf_states *states)
+{
+	states->paths = calloc(names->count + 1, sizeof(*states->paths));
+	states->parts = calloc(names->count + 1, sizeof(*states->parts));
+	states->file = xf_take(place->path);
+	if (!states->paths || !states->parts)
 		return xf_error_memory();
-	states->paths[states->count++] = path;
+	for (size_t i = 0; i < names->count; i++)
+		XF_TRY(add_state(states, names->names[i], name_of(path, names->names[i])));
 	return NULL;
 }
 
@@ -305,23 +378,21 @@ struct xf_error *xf_states_at(const char *path, struct xf_states **out)
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
 	XF_AUTO(scope_free_states) struct xf_states *states = calloc(1, sizeof(*states));
 	XF_AUTO(xf_names_deinit) struct xf_names names = { 0 };
+	XF_AUTO(place_deinit) struct place place = { 0 };
 
 	if (!state || !states)
 		return xf_error_memory();
 	state->input.fd = -1;
-	XF_TRY(open_file(path, NULL, state));
+	XF_TRY(place_of(path, &place));
+	XF_TRY(open_file(&place, NULL, state));
 
 	bool several = state->format->list && !state->input.part;
 
 	if (several)
 		XF_TRY(state->format->list(&state->input, &names));
-	states->paths = calloc(names.count + 1, sizeof(*states->paths));
-	if (!states->paths)
-		return xf_error_memory();
+	XF_TRY(list_states(state->input.path, &place, &names, states));
 	if (!several)
-		XF_TRY(add_path(states, strdup(path)));
-	for (size_t i = 0; i < names.count; i++)
-		XF_TRY(add_path(states, xf_text("%s#%s", path, names.names[i])));
+		XF_TRY(add_state(states, state->input.part, strdup(path)));
 	*out = xf_take(states);
 	return NULL;
 }
@@ -330,9 +401,13 @@ void xf_states_free(struct xf_states *states)
 {
 	if (!states)
 		return;
-	for (size_t i = 0; i < states->count; i++)
+	for (size_t i = 0; i < states->count; i++) {
 		free(states->paths[i]);
+		free(states->parts[i]);
+	}
 	free(states->paths);
+	free(states->parts);
+	free(states->file);
 	free(states);
 }
 

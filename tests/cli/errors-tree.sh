@@ -3,7 +3,7 @@
 # What goes wrong in a tree is one line, and the rest goes on.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need jq python3 setpriv
+need jq mkfifo python3 setpriv
 
 guest=(--cpu qemu64 --to 'preset:linux-6.2,-pku')
 
@@ -166,6 +166,26 @@ for jobs in 0 -1 x 1x '' 1025 99999999999999999999; do
 done
 run 16 fix --jobs 2 -o copy a-state
 one_error "no option '--jobs'"
+
+# A snapshot's directory that is named is judged, whatever has become of it.
+mkdir snapshot
+: >snapshot/state.json
+fails 8 '^xferry: snapshot/state.json: is empty$' check "${guest[@]}" snapshot
+echo 'no snapshot' >snapshot/state.json
+fails 64 '^xferry: snapshot/state.json: is no saved state' check "${guest[@]}" snapshot
+# A FIFO is not: nobody waits for who may write to it.
+rm snapshot/state.json
+mkfifo snapshot/state.json
+remember
+run_briefly() {
+	timeout 1 "$XFERRY" "$@"
+}
+run_as run_briefly 0 check "${guest[@]}" snapshot
+summary '0 states: 0 clean, 0 with findings, 0 refused; 0 not judged, 1 other file'
+fails_as run_briefly 8 '^xferry: snapshot: is a directory without the state.json' \
+	fix "${guest[@]}" -o copy snapshot
+nothing_written
+rm -r snapshot
 
 # Many: 5,000 files in one directory, and interrupted in the middle of it.
 python3 - <<'END'

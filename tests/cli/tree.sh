@@ -91,3 +91,31 @@ hold_status 4 "$status"
 says 'fleet/b/two: qemu, 2 vCPUs: XF101 AVX; refused, accepted once repaired' \
 	"${leaky_tree[3]}" "${leaky_tree[3]/c:/b\/link:}" \
 	'3 states: 0 clean, 3 with findings, 3 refused; 0 not judged, 13 other files'
+
+# What is only called a little as our own files are: it is a state, and judged.
+mkdir alike
+for name in vm.xfundo vm.xfundo.qevm .xferry-backup.qevm .xferry-ab.def lost.xforig lost.xfnew; do
+	cp fleet/c "alike/$name"
+done
+remember
+run 4 check "${guest[@]}" alike
+states=()
+for name in .xferry-ab.def .xferry-backup.qevm lost.xfnew lost.xforig vm.xfundo vm.xfundo.qevm; do
+	states+=("${leaky_tree[3]/fleet\/c:/alike/$name:}")
+done
+says "${states[@]}" \
+	'6 states: 0 clean, 6 with findings, 6 refused; 0 not judged, 0 other files'
+
+# '-' is standard input, even where there is a directory of that name.
+mkdir ./-
+cp fleet/c ./-/state
+remember
+status=0
+"$XFERRY" check "${guest[@]}" - <fleet/a/deep/clean >"$said/out" 2>"$said/err" || status=$?
+told='check of standard input beside a directory called -'
+hold_status 0 "$status"
+no_error
+grep -q '^standard input: QEMU migration stream' "$said/out" || die "$told: $(cat "$said/out")"
+run 4 check "${guest[@]}" ./-
+says "${leaky_tree[3]/fleet\/c:/./-/state:}" \
+	'1 state: 0 clean, 1 with findings, 1 refused; 0 not judged, 0 other files'

@@ -23,6 +23,8 @@
                                      table, whose entries all name the first cluster of
                                      snapshot 0's state
     qcow2.py shift STREAM N OUT      the stream with N more bytes before its RAM
+    qcow2.py repeat IMAGE N          N snapshots s1, s2… that all have the first one's state, as
+                                     what is only read need not count its references
 
 What is made passes `qemu-img check`; what is read is what QEMU reads.
 """
@@ -45,7 +47,7 @@ ENTRY = {'l1': (0, 8), 'l1_size': (8, 4), 'id_size': (12, 2), 'name_size': (14, 
 EXTENDED_L2 = 1 << 4
 CPU_SECTION = re.compile(rb'\x04....\x03cpu....\x00\x00\x00\x0c', re.DOTALL)
 XSTATE_BV = 17 + 1553
-VERBS = ('make', 'poke', 'cut', 'state', 'at', 'unpad', 'share', 'shift')
+VERBS = ('make', 'poke', 'cut', 'state', 'at', 'unpad', 'share', 'shift', 'repeat')
 
 
 def up(number, unit):
@@ -209,6 +211,18 @@ class Image:
         l1 = self.append(struct.pack('>Q', table) * count)
         for field, value in (('l1', l1), ('l1_size', count), ('disk_size', 0)):
             self.put(self.place(f'snapshot:{owner}:{field}'), value)
+
+    def repeat(self, count):
+        """A table of snapshots at the end, all with the first one's tables of clusters."""
+        first = self.snapshots()[0]
+        fixed = bytes(self.data[first['at']:first['at'] + 40 + first['extra_size']])
+        self.data += bytes(-len(self.data) % (1 << self.header('bits')))
+        self.put(HEADER['table'], len(self.data))
+        self.put(HEADER['snapshots'], count)
+        for number in range(1, count + 1):
+            id_, name = str(number).encode(), f's{number}'.encode()
+            entry = fixed[:12] + struct.pack('>HH', len(id_), len(name)) + fixed[16:] + id_ + name
+            self.data += entry + bytes(-len(entry) % 8)
 
     def zero_cluster(self, owner):
         """The address of a cluster of a state that has nothing but zeros."""
@@ -458,6 +472,8 @@ def main():
         image.unpad(int(words[0]))
     elif verb == 'share':
         image.share(int(words[0]), int(words[1], 0))
+    elif verb == 'repeat':
+        image.repeat(int(words[0]))
     elif verb == 'cut':
         del image.data[image.value(words[0]):]
     else:

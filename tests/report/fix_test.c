@@ -261,7 +261,7 @@ static void asked_once_more_when_locked(void **data)
 	asked = 0;
 	format.may_fix = not_once_locked;
 	f->state->format = &format;
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED,
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED,
 		     "another has it by now");
 	assert_int_equal(asked, 2);
 	hold_untouched(f);

@@ -216,7 +216,7 @@ static void repair(const char *path, const char *undo)
 	assert_null(xf_state_open(path, NULL, &state));
 	assert_null(xf_evidence_from_mask("0x3", &guest));
 	assert_null(xf_check(state, guest, NULL, XF_ALL, &report));
-	assert_null(xf_fix_in_place(state, report, undo));
+	assert_null(xf_fix_in_place(state, report, undo, NULL));
 	xf_report_free(report);
 	xf_evidence_free(guest);
 	xf_state_close(state);

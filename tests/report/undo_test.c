@@ -191,7 +191,7 @@ static void beside_its_piece(void **data)
 
 		state->record.piece = 64;
 		assert_fine(xf_check(state, &evidence, NULL, XF_ALL, &report));
-		assert_fine(xf_fix_in_place(state, report, NULL));
+		assert_fine(xf_fix_in_place(state, report, NULL, NULL));
 		xf_report_free(report);
 		synthetic_free(state);
 		memcpy(bytes, f->after, SIZE);
