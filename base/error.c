@@ -108,3 +108,15 @@ struct xf_error *xf_error_errno(const char *file, const char *doing)
 	errno = error;
 	return err;
 }
+
+struct xf_error *xf_error_advise(struct xf_error *err, const char *advice, const char *name)
+{
+	char *text = NULL;
+
+	if (err == &out_of_memory || asprintf(&text, "%s; %s %s", err->text, advice, name) < 0)
+		return err;
+	make_printable(text);
+	free((char *)err->text);
+	err->text = text;
+	return err;
+}

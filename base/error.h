@@ -33,6 +33,13 @@ struct xf_error *xf_error_errno(const char *file, const char *doing)
 struct xf_error *xf_error_in(const char *file, struct xf_error *err)
 	__attribute__((returns_nonnull));
 
+/*
+ * The same error with what helps behind it: "TEXT; ADVICE NAME". Takes `err`. Without memory
+ * for it, the error as it is.
+ */
+struct xf_error *xf_error_advise(struct xf_error *err, const char *advice, const char *name)
+	__attribute__((returns_nonnull));
+
 /* XF_ERR_MEMORY; needs no memory itself. */
 struct xf_error *xf_error_memory(void) __attribute__((returns_nonnull));
 

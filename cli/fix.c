@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -20,19 +21,34 @@ static void repair_deinit(struct repair *repair)
 
 static struct xf_error *write_repair(const struct repair *repair)
 {
-	struct progress progress = progress_start("copying");
+	const struct options *options = repair->options;
+	struct progress progress = progress_start(options->in_place ? "repairing" : "copying");
+	const struct xf_progress *call = progress.call.step ? &progress.call : NULL;
 	struct xf_error *err;
 
 	if (repair->request.has_relay)
 		return xf_fix_relaid(repair->state, repair->report, &repair->request.relay,
-				     repair->options->output);
-	if (repair->options->in_place)
-		return xf_fix_in_place(repair->state, repair->report, repair->options->undo_file);
+				     options->output);
 	progress.call.data = &progress;
-	err = xf_fix_copy(repair->state, repair->report, repair->options->output,
-			  progress.call.step ? &progress.call : NULL);
+	err = options->in_place
+		      ? xf_fix_in_place(repair->state, repair->report, options->undo_file, call)
+		      : xf_fix_copy(repair->state, repair->report, options->output, call);
 	progress_end(&progress);
 	return err;
+}
+
+/* It lies beside the file itself, not beside a symbolic link to it. */
+static void tell_original(const struct repair *repair)
+{
+	const char *path = xf_state_path(repair->state);
+	char *itself = realpath(path, NULL);
+	const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	bool is_link = itself && strcmp(strrchr(itself, '/') + 1, base) != 0;
+
+	fputs("Undo needs the original, which is kept: ", stdout);
+	put_printable(is_link ? itself : path, stdout);
+	puts(".xforig");
+	free(itself);
 }
 
 static void tell_where(const struct repair *repair)
@@ -57,6 +73,8 @@ static void tell_where(const struct repair *repair)
 						 : xf_state_path(repair->state),
 			      stdout);
 		puts(options->undo_file ? "" : ".xfundo");
+		if (xf_state_is_rewritten(repair->state))
+			tell_original(repair);
 	}
 }
 

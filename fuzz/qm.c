@@ -78,10 +78,11 @@ static void read_spec(const char *spec)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char mark[] = "--- models\n";
-	const char *text = (const char *)data;
-	const char *at = size ? memmem(text, size, mark, strlen(mark)) : NULL;
+	/* libFuzzer begins with no bytes at NULL, which memmem may not be given. */
+	const char *text = data ? (const char *)data : "";
+	const char *at = memmem(text, size, mark, strlen(mark));
 	size_t first = at ? (size_t)(at - text) : size;
-	const char *open = size ? memmem(text, first, "\n[", 2) : NULL;
+	const char *open = memmem(text, first, "\n[", 2);
 	const char *close = open ? memchr(open, ']', first - (size_t)(open - text)) : NULL;
 
 	prepare();

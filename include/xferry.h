@@ -16,7 +16,7 @@
  *	if (!err)
  *		err = xf_check(state, guest, target, XF_ALL, &report);
  *	if (!err && report->edit_count)
- *		err = xf_fix_in_place(state, report, NULL);
+ *		err = xf_fix_in_place(state, report, NULL, NULL);
  *
  * Every function that can fail returns an error, or NULL for success; its
  * out-parameter is last and is written on success only. What a function gives
@@ -304,6 +304,8 @@ enum xf_found_by xf_state_found_by(const struct xf_state *state);
 const char *xf_found_by_name(enum xf_found_by found_by); /* "description"… */
 /* A kind of file that is never changed: what is in it is no virtual machine's. */
 bool xf_state_read_only(const struct xf_state *state);
+/* A repair in place writes a new file; the old one is kept beside it, as FILE.xforig. */
+bool xf_state_is_rewritten(const struct xf_state *state);
 size_t xf_state_vcpu_count(const struct xf_state *state);
 const struct xf_vcpu *xf_state_vcpu(const struct xf_state *state, size_t i);
 
@@ -499,10 +501,11 @@ struct xf_error *xf_fix_relaid(const struct xf_state *state, const struct xf_rep
  * the state's path with ".xfundo" behind it when NULL (not for a block device);
  * one that exists is XF_ERR_REFUSED. The bytes to change are compared before they are written.
  * With no edits nothing is done and no undo file is made. A compressed state is replaced by
- * a new file, and the original kept beside it, with ".xforig" behind its name.
+ * a new file, and the original kept beside it, with ".xforig" behind its name; that takes as
+ * long as a copy, and `progress`, which may be NULL, is told.
  */
 struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
-				 const char *undo_path);
+				 const char *undo_path, const struct xf_progress *progress);
 
 struct xf_undo_result {
 	char *path;   /* the file that was restored */

@@ -25,7 +25,7 @@ static struct xf_error *may_be_repaired(const struct xf_state *state,
 	if (!state->input.seekable)
 		return xf_error_new(XF_ERR_USAGE, state->name,
 				    "a pipe cannot be repaired: save it to a file first");
-	return state->format->may_fix ? state->format->may_fix(state, report) : NULL;
+	return state->format->may_fix ? state->format->may_fix(state, report, false) : NULL;
 }
 
 static struct xf_error *copy_and_edit(const struct xf_state *state, const struct xf_report *report,
@@ -88,16 +88,16 @@ static struct xf_error *edit_in_place(const struct xf_input *input, const struct
 }
 
 static struct xf_error *replace(const struct xf_state *state, const struct xf_report *report,
-				int fd, const char *undo_path)
+				int fd, const char *undo_path, const struct xf_progress *progress)
 {
 	bool replaced;
-	struct xf_error *err = xf_replace(state, report, fd, undo_path, &replaced);
+	struct xf_error *err = xf_replace(state, report, fd, undo_path, progress, &replaced);
 
 	return err && replaced ? half_done(err, undo_path) : err;
 }
 
 struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_report *report,
-				 const char *undo_path)
+				 const char *undo_path, const struct xf_progress *progress)
 {
 	const struct xf_input *input = &state->input;
 	XF_AUTO_FREE char *beside = NULL;
@@ -118,6 +118,8 @@ struct xf_error *xf_fix_in_place(const struct xf_state *state, const struct xf_r
 	undo_path = undo_path ? undo_path : beside;
 	XF_TRY(xf_input_open_for_writing(input, &fd));
 	XF_TRY(xf_input_unchanged(input));
-	return state->record.rewritten ? replace(state, report, fd, undo_path)
+	if (state->format->may_fix)
+		XF_TRY(state->format->may_fix(state, report, true));
+	return state->record.rewritten ? replace(state, report, fd, undo_path, progress)
 				       : edit_in_place(input, report, fd, undo_path);
 }

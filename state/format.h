@@ -20,8 +20,13 @@ struct xf_record {
 	struct xf_vcpu *vcpus; /* in the order of the stream */
 	size_t vcpu_count;
 	struct xf_evidence *evidence; /* what the file itself tells; or NULL */
-	bool rewritten;		      /* a repair writes a new file, by the format's `rewrite` */
-	void *own;		      /* what the format needs for a repair; or NULL */
+	/*
+	 * Bytes of the pieces of the file that may get another owner each by itself, as qcow2's
+	 * clusters: a power of two, pieces begin at multiples of it. 0: the file is one piece.
+	 */
+	uint64_t piece;
+	bool rewritten; /* a repair writes a new file, by the format's `rewrite` */
+	void *own;	/* what the format needs for a repair; or NULL */
 };
 
 struct xf_state;
@@ -68,8 +73,14 @@ struct xf_format {
 	struct xf_error *(*place)(const struct xf_state *state, const struct xf_edit *edits,
 				  size_t count, struct xf_edit_list *out);
 
-	/* Asked before anything is written. An error says why this file may not be repaired. */
-	struct xf_error *(*may_fix)(const struct xf_state *state, const struct xf_report *report);
+	/*
+	 * Asked before anything is written. An error says why this file may not be repaired. In
+	 * place it is asked once more when the file is `locked` by us: nothing that was read
+	 * before may be relied on then, as of a block device nobody else can tell that it has
+	 * changed.
+	 */
+	struct xf_error *(*may_fix)(const struct xf_state *state, const struct xf_report *report,
+				    bool locked);
 
 	/*
 	 * Where bytes cannot be changed in their place (record.rewritten): writes the whole

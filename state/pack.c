@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/scope.h"
+#include "state/child.h"
 #include "state/pack.h"
 
 /* What is written to the file at a time. */
@@ -11,11 +12,13 @@
 
 struct xf_pack {
 	const struct xf_packing *packing;
-	struct archive *archive;
+	struct archive *archive; /* or NULL: a program does it */
+	struct xf_child child;
 	int fd;
 	const char *path;
 	uint64_t at;	      /* where the next packed bytes go */
 	struct xf_error *err; /* what writing the file has failed with */
+	uint8_t of_child[BLOCK];
 };
 
 static la_ssize_t write_packed(struct archive *archive, void *data, const void *bytes, size_t size)
@@ -45,8 +48,7 @@ static int add_filter(const struct xf_pack *pack)
 {
 	const struct xf_packing *packing = pack->packing;
 	const char *const *option = packing->option;
-	int status = packing->pack ? archive_write_add_filter_program(pack->archive, packing->pack)
-				   : archive_write_add_filter(pack->archive, packing->filter);
+	int status = archive_write_add_filter(pack->archive, packing->filter);
 
 	if (status != ARCHIVE_OK || !option[0])
 		return status;
@@ -73,14 +75,8 @@ static void scope_close(struct xf_pack **pack)
 	xf_pack_close(*pack);
 }
 
-struct xf_error *xf_pack_open(const struct xf_packing *packing, int fd, const char *path,
-			      uint64_t start, struct xf_pack **out)
+static struct xf_error *start_archive(struct xf_pack *pack)
 {
-	XF_AUTO(scope_close) struct xf_pack *pack = calloc(1, sizeof(*pack));
-
-	if (!pack)
-		return xf_error_memory();
-	*pack = (struct xf_pack){ .packing = packing, .fd = fd, .path = path, .at = start };
 	pack->archive = archive_write_new();
 	if (!pack->archive)
 		return xf_error_memory();
@@ -92,6 +88,23 @@ struct xf_error *xf_pack_open(const struct xf_packing *packing, int fd, const ch
 	    archive_write_open(pack->archive, pack, NULL, write_packed, NULL) != ARCHIVE_OK ||
 	    begin_entry(pack->archive) != ARCHIVE_OK)
 		return cannot(pack);
+	return NULL;
+}
+
+struct xf_error *xf_pack_open(const struct xf_packing *packing, int fd, const char *path,
+			      uint64_t start, struct xf_pack **out)
+{
+	XF_AUTO(scope_close) struct xf_pack *pack = calloc(1, sizeof(*pack));
+
+	if (!pack)
+		return xf_error_memory();
+	pack->packing = packing;
+	pack->child = XF_CHILD_NONE;
+	pack->fd = fd;
+	pack->path = path;
+	pack->at = start;
+	XF_TRY(packing->pack ? xf_child_start(packing->pack, path, &pack->child)
+			     : start_archive(pack));
 	*out = xf_take(pack);
 	return NULL;
 }
@@ -102,17 +115,17 @@ void xf_pack_close(struct xf_pack *pack)
 		return;
 	if (pack->archive)
 		archive_write_free(pack->archive);
+	xf_child_stop(&pack->child);
 	xf_error_free(pack->err);
 	free(pack);
 }
 
-struct xf_error *xf_pack_write(struct xf_pack *pack, const void *bytes, size_t size)
+/* ---- By libarchive ---- */
+
+static struct xf_error *write_to_archive(struct xf_pack *pack, const uint8_t *from, size_t size)
 {
-	const uint8_t *from = bytes;
-	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
 	la_ssize_t n;
 
-	xf_no_sigpipe_begin(&no_sigpipe);
 	for (; size; from += n, size -= (size_t)n) {
 		n = archive_write_data(pack->archive, from, size);
 		if (n <= 0)
@@ -121,10 +134,58 @@ struct xf_error *xf_pack_write(struct xf_pack *pack, const void *bytes, size_t s
 	return NULL;
 }
 
+/* ---- By a program ---- */
+
+static struct xf_error *pass_on(struct xf_pack *pack, const uint8_t **from, size_t *size)
+{
+	size_t got;
+
+	XF_TRY(xf_child_move(&pack->child, from, size, pack->of_child, BLOCK, &got));
+	XF_TRY(xf_write_at(pack->fd, pack->path, pack->at, pack->of_child, got));
+	pack->at += got;
+	return NULL;
+}
+
+static struct xf_error *finish_child(struct xf_pack *pack)
+{
+	const uint8_t *none = NULL;
+	size_t size = 0;
+
+	xf_child_end_input(&pack->child);
+	while (pack->child.out >= 0)
+		XF_TRY(pass_on(pack, &none, &size));
+	return xf_packing_ended(pack->packing, xf_child_wait(&pack->child), pack->path, pack->at,
+				"packed");
+}
+
+static struct xf_error *write_to_child(struct xf_pack *pack, const uint8_t *from, size_t size)
+{
+	while (size && pack->child.in >= 0)
+		XF_TRY(pass_on(pack, &from, &size));
+	if (!size)
+		return NULL;
+	XF_TRY(finish_child(pack));
+	return xf_error_new(XF_ERR_IO, pack->path, "the program %s has not taken all",
+			    pack->packing->name);
+}
+
+/* ---- By either ---- */
+
+struct xf_error *xf_pack_write(struct xf_pack *pack, const void *bytes, size_t size)
+{
+	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
+
+	xf_no_sigpipe_begin(&no_sigpipe);
+	return pack->archive ? write_to_archive(pack, bytes, size)
+			     : write_to_child(pack, bytes, size);
+}
+
 struct xf_error *xf_pack_finish(struct xf_pack *pack)
 {
 	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
 
 	xf_no_sigpipe_begin(&no_sigpipe);
+	if (!pack->archive)
+		return finish_child(pack);
 	return archive_write_close(pack->archive) == ARCHIVE_OK ? NULL : cannot(pack);
 }

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "base/scope.h"
-#include "host/text.h"
 #include "state/packing.h"
 
 #define MAGIC(bytes) .magic = bytes, .magic_size = sizeof(bytes) - 1
@@ -36,8 +34,8 @@ const struct xf_packing xf_packing_xz = {
 const struct xf_packing xf_packing_lzop = {
 	.name = "lzop",
 	MAGIC("\x89LZO\0\r\n\x1a\n"),
-	.unpack = "sh -c \"exec lzop -dc --ignore-warn 2>/dev/null\"",
-	.pack = "sh -c \"exec lzop -c 2>/dev/null\"",
+	.unpack = (const char *const[]){ "lzop", "-dc", "--ignore-warn", NULL },
+	.pack = (const char *const[]){ "lzop", "-c", NULL },
 };
 
 const struct xf_packing xf_packing_zstd = {
@@ -45,30 +43,13 @@ const struct xf_packing xf_packing_zstd = {
 	MAGIC("\x28\xb5\x2f\xfd"),
 	.filter = ARCHIVE_FILTER_ZSTD,
 	/* libarchive leaves the checksum of the content out. */
-	.pack = "sh -c \"exec zstd -c 2>/dev/null\"",
+	.pack = (const char *const[]){ "zstd", "-c", NULL },
 };
 
 bool xf_packing_fits(const struct xf_packing *packing, const uint8_t *bytes, size_t size)
 {
 	return size >= packing->magic_size &&
 	       memcmp(bytes, packing->magic, packing->magic_size) == 0;
-}
-
-/* As a shell would find it. */
-bool xf_packing_is_installed(const struct xf_packing *packing)
-{
-	const char *path = getenv("PATH");
-
-	for (const char *at = path ? path : "/usr/bin:/bin"; at; at = strchr(at, ':')) {
-		at += *at == ':';
-
-		XF_AUTO_FREE char *file =
-			xf_text("%.*s/%s", (int)strcspn(at, ":"), at, packing->name);
-
-		if (file && access(file, X_OK) == 0)
-			return true;
-	}
-	return false;
 }
 
 static bool is_pending(void)
@@ -107,9 +88,25 @@ struct xf_error *xf_packing_error(const struct xf_packing *packing, int number, 
 
 	if (number == ENOMEM)
 		return xf_error_memory();
-	if (!packing->filter && !xf_packing_is_installed(packing))
-		return xf_error_new(XF_ERR_IO, file, "needs the program %s, which is not installed",
-				    packing->name);
 	return xf_error_at(code, file, offset, "its %s data cannot be %s: %s", packing->name, done,
 			   text ? text : "it is cut short or damaged");
+}
+
+struct xf_error *xf_packing_ended(const struct xf_packing *packing, int status, const char *file,
+				  uint64_t offset, const char *done)
+{
+	if (status == -1)
+		return xf_error_new(XF_ERR_IO, file,
+				    "it cannot be told whether the program %s did its work: "
+				    "somebody else has waited for it",
+				    packing->name);
+	if (WIFSIGNALED(status))
+		return xf_error_new(XF_ERR_IO, file, "the program %s was ended by signal %d (%s)",
+				    packing->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (WEXITSTATUS(status) == 0)
+		return NULL;
+	if (strcmp(done, "unpacked") == 0)
+		return xf_packing_error(packing, 0, NULL, file, offset, done);
+	return xf_error_new(XF_ERR_IO, file, "the program %s has failed: its exit status is %d",
+			    packing->name, WEXITSTATUS(status));
 }

@@ -12,9 +12,9 @@ struct xf_packing {
 	const char *magic;
 	size_t magic_size;
 	int filter; /* libarchive's number, or 0: it leaves that to the program */
-	/* Commands, as libarchive runs them, or NULL. What they say is kept off our stderr. */
-	const char *unpack;
-	const char *pack; /* where the program is installed, rather than the library */
+	/* The programs that do it rather than libarchive, and their arguments, or NULL. */
+	const char *const *unpack;
+	const char *const *pack;
 	/* "FILTER", "OPTION", "VALUE": where libarchive's own default is not the program's. */
 	const char *option[3];
 };
@@ -25,11 +25,8 @@ extern const struct xf_packing xf_packing_gzip, xf_packing_bzip2, xf_packing_xz,
 /* Whether bytes begin as packed ones do. */
 bool xf_packing_fits(const struct xf_packing *packing, const uint8_t *bytes, size_t size);
 
-/* Whether the program is there. */
-bool xf_packing_is_installed(const struct xf_packing *packing);
-
 /*
- * While libarchive writes to a program: that it ends early is an error then, and not the end
+ * While a program is written to: that it ends early is an error then, and not the end
  * of this one by SIGPIPE. For this thread alone.
  */
 struct xf_no_sigpipe {
@@ -47,5 +44,9 @@ void xf_no_sigpipe_end(struct xf_no_sigpipe *no_sigpipe);
  */
 struct xf_error *xf_packing_error(const struct xf_packing *packing, int number, const char *text,
 				  const char *file, uint64_t offset, const char *done);
+
+/* The same for how a program has ended, as xf_child_wait() tells it; NULL if it did its work. */
+struct xf_error *xf_packing_ended(const struct xf_packing *packing, int status, const char *file,
+				  uint64_t offset, const char *done);
 
 #endif

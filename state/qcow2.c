@@ -122,6 +122,7 @@ static struct xf_error *read_snapshot(struct xf_input *input, struct xf_record *
 	XF_TRY(xf_qcow2_is_readable(&own->image));
 	XF_TRY(xf_qcow2_map_init(&own->image, snapshot, &own->map));
 	XF_TRY(read_stream(own, snapshot, out));
+	out->piece = xf_qcow2_cluster_size(&own->image);
 	out->own = xf_take(own);
 	return NULL;
 }
@@ -236,8 +237,8 @@ static void sort_places(struct places *places)
 	places->count = kept + 1;
 }
 
-static struct xf_error *find_places(const struct xf_state *state, const struct xf_report *report,
-				    struct places *out)
+static struct xf_error *find_places(const struct xf_state *state, struct own *own,
+				    const struct xf_report *report, struct places *out)
 {
 	/* The first and the last byte of each of two fields. */
 	out->places = calloc(report->vcpu_count + 1, 4 * sizeof(*out->places));
@@ -250,33 +251,77 @@ static struct xf_error *find_places(const struct xf_state *state, const struct x
 		for (size_t j = 0; report->vcpus[i].drop && j < 2; j++) {
 			if (!fields[j]->size)
 				continue;
-			XF_TRY(add_place(state->record.own, fields[j]->offset, out));
-			XF_TRY(add_place(state->record.own, fields[j]->offset + fields[j]->size - 1,
-					 out));
+			XF_TRY(add_place(own, fields[j]->offset, out));
+			XF_TRY(add_place(own, fields[j]->offset + fields[j]->size - 1, out));
 		}
 	}
 	sort_places(out);
 	return NULL;
 }
 
-static struct xf_error *may_fix(const struct xf_state *state, const struct xf_report *report)
+/* The edits, once more, by the tables as they are now, must be those that were judged. */
+static struct xf_error *is_where_it_was(const struct xf_state *state, struct own *now,
+					const struct xf_report *report)
 {
-	struct own *own = state->record.own;
+	XF_AUTO(xf_edit_list_deinit) struct xf_edit_list placed = { 0 };
+	struct xf_edit edits[XF_EDITS_PER_VCPU];
+	bool same;
+
+	for (size_t i = 0; i < report->vcpu_count; i++) {
+		size_t count =
+			xf_edits_of_vcpu(&state->record.vcpus[i], report->vcpus[i].drop, edits);
+
+		for (size_t j = 0; j < count; j++)
+			XF_TRY(place_edit(now, &edits[j], &placed));
+	}
+	if (placed.count)
+		qsort(placed.edits, placed.count, sizeof(*placed.edits), by_offset);
+	same = placed.count == report->edit_count;
+	for (size_t i = 0; same && i < placed.count; i++)
+		same = placed.edits[i].offset == report->edits[i].offset &&
+		       placed.edits[i].length == report->edits[i].length;
+	return same ? NULL
+		    : xf_error_new(XF_ERR_REFUSED, state->name,
+				   "is not where it was when it was read: nothing was changed");
+}
+
+/*
+ * The image as it is now, whatever was read of it before. Once we have the lock nobody else has
+ * one; our own would look as if somebody had.
+ */
+static struct xf_error *read_again(const struct xf_state *state, bool locked, struct own *out)
+{
+	const struct xf_qcow2_snapshot *snapshot = NULL;
+
+	if (!locked)
+		XF_TRY(xf_qcow2_not_in_use(&state->input));
+	XF_TRY(xf_qcow2_open(&state->input, &out->image));
+	XF_TRY(xf_qcow2_find(&out->image, state->input.part, &snapshot));
+	return xf_qcow2_map_init(&out->image, snapshot, &out->map);
+}
+
+static struct xf_error *may_fix(const struct xf_state *state, const struct xf_report *report,
+				bool locked)
+{
+	XF_AUTO(scope_free_own) struct own *now = calloc(1, sizeof(*now));
 	XF_AUTO(places_deinit) struct places places = { 0 };
 
 	if (!report->edit_count)
 		return NULL;
-	if (own->image.features & XF_QCOW2_CORRUPT)
+	if (!now)
+		return xf_error_memory();
+	XF_TRY(read_again(state, locked, now));
+	if (now->image.features & XF_QCOW2_CORRUPT)
 		return xf_error_new(
 			XF_ERR_REFUSED, state->name,
 			"the image is marked as corrupt: 'qemu-img check -r all' first");
-	if (own->image.features & XF_QCOW2_DIRTY)
+	if (now->image.features & XF_QCOW2_DIRTY)
 		return xf_error_new(XF_ERR_REFUSED, state->name,
 				    "the image was not closed, so its reference counts may be "
 				    "wrong: 'qemu-img check -r all' first");
-	XF_TRY(xf_qcow2_not_in_use(&state->input));
-	XF_TRY(find_places(state, report, &places));
-	return xf_qcow2_only_of(&own->image, own->map.snapshot, places.places, places.count);
+	XF_TRY(is_where_it_was(state, now, report));
+	XF_TRY(find_places(state, now, report, &places));
+	return xf_qcow2_only_of(&now->image, now->map.snapshot, places.places, places.count);
 }
 
 const struct xf_format xf_format_qcow2 = {

@@ -12,6 +12,8 @@
 #define MAX_ENTRIES ((uint64_t)64 << 20)
 #define MAX_TABLES ((size_t)4 << 20)
 #define MAX_TABLE_BYTES ((uint64_t)16 << 30)
+/* References to the places: a table that many L1 entries share multiplies its own. */
+#define MAX_REFERENCES ((uint64_t)64 << 20)
 #define STEP 4096 /* numbers that are read at once */
 
 #define CHECK_IT "; 'qemu-img check' tells more"
@@ -28,7 +30,10 @@ struct search {
 	const struct xf_qcow2_snapshot *snapshot;
 	const struct xf_qcow2_place *places;
 	size_t count;
-	uint64_t *found; /* references to each place */
+	uint64_t *counts; /* references to each place, as the image counts them */
+	uint64_t *found;  /* those that are there */
+	bool *own;	  /* whether the snapshot's own is one of them */
+	uint64_t references;
 	struct use *uses;
 	size_t use_count, room;
 	uint64_t seen; /* entries of L1 */
@@ -184,6 +189,22 @@ static struct xf_error *judge_use(const struct search *search, const struct use 
 			   address >= base ? "the machine's state of " : "", name);
 }
 
+/*
+ * An error as soon as there is one too many, as they may be very many. Where fewer are there than
+ * are counted, that is a leak, as QEMU leaves some: nobody reads through it.
+ */
+static struct xf_error *add_reference(struct search *search, size_t which)
+{
+	if (search->found[which] >= search->counts[which])
+		return xf_error_at(XF_ERR_DAMAGED, search->image->input->path,
+				   search->places[which].offset,
+				   "%" PRIu64 " references to this cluster are counted, and more "
+				   "are there: nothing was changed" CHECK_IT,
+				   search->counts[which]);
+	search->found[which]++;
+	return ++search->references > MAX_REFERENCES ? too_much(search) : NULL;
+}
+
 /* A reference to a cluster, through entry `index` of a table that all of `uses` share. */
 static struct xf_error *count_uses(struct search *search, const struct use *uses, size_t count,
 				   uint64_t index, size_t which)
@@ -199,9 +220,11 @@ static struct xf_error *count_uses(struct search *search, const struct use *uses
 			   &image->snapshots[uses[i].owner] == search->snapshot &&
 			   address == base + search->places[which].address;
 
-		search->found[which]++;
-		if (!own)
+		if (own)
+			search->own[which] = true;
+		else
 			XF_TRY(judge_use(search, &uses[i], address, search->places[which].offset));
+		XF_TRY(add_reference(search, which));
 	}
 	return NULL;
 }
@@ -362,26 +385,29 @@ static struct xf_error *read_count(const struct xf_qcow2 *image, uint64_t cluste
 	return NULL;
 }
 
-static struct xf_error *compare_counts(const struct search *search)
+static struct xf_error *read_counts(struct search *search)
 {
-	for (size_t i = 0; i < search->count; i++) {
-		uint64_t count = 0;
+	for (size_t i = 0; i < search->count; i++)
+		XF_TRY(read_count(search->image, search->places[i].offset, &search->counts[i]));
+	return NULL;
+}
 
-		XF_TRY(read_count(search->image, search->places[i].offset, &count));
-		/* More than are there: a leak, as QEMU leaves some. Nobody reads through it. */
-		if (count < search->found[i])
-			return xf_error_at(XF_ERR_DAMAGED, search->image->input->path,
+/* Whose a place is that the snapshot does not name cannot be told. */
+static struct xf_error *hold_own(const struct search *search)
+{
+	for (size_t i = 0; i < search->count; i++)
+		if (!search->own[i])
+			return xf_error_at(XF_ERR_REFUSED, search->image->input->path,
 					   search->places[i].offset,
-					   "%" PRIu64 " references to this cluster are counted, "
-					   "%" PRIu64 " are there: nothing was changed" CHECK_IT,
-					   count, search->found[i]);
-	}
+					   "is no longer the snapshot's: nothing was changed");
 	return NULL;
 }
 
 static void search_deinit(struct search *search)
 {
+	free(search->counts);
 	free(search->found);
+	free(search->own);
 	free(search->uses);
 }
 
@@ -395,14 +421,17 @@ struct xf_error *xf_qcow2_only_of(const struct xf_qcow2 *image,
 		.snapshot = snapshot,
 		.places = places,
 		.count = count,
+		.counts = calloc(count + 1, sizeof(*search.counts)),
 		.found = calloc(count + 1, sizeof(*search.found)),
+		.own = calloc(count + 1, sizeof(*search.own)),
 	};
 
-	if (!search.found)
+	if (!search.counts || !search.found || !search.own)
 		return xf_error_memory();
 	XF_TRY(read_all_l1(&search));
 	XF_TRY(look_at_own(&search));
 	XF_TRY(look_at_blocks(&search));
+	XF_TRY(read_counts(&search));
 	XF_TRY(look_through_tables(&search));
-	return compare_counts(&search);
+	return hold_own(&search);
 }

@@ -54,7 +54,37 @@ static bool same_whole(const struct xf_whole *a, const struct xf_whole *b)
 	return a->size == b->size && a->sum == b->sum;
 }
 
+/*
+ * Right before a rename takes the state's name away: what somebody has saved there meanwhile
+ * would be gone. `names` is how many names the file must have.
+ */
+static struct xf_error *is_still_the_same(const struct xf_input *input, nlink_t names)
+{
+	struct stat now;
+
+	XF_TRY(xf_input_unchanged(input));
+	if (fstat(input->fd, &now) < 0)
+		return xf_error_errno(input->path, "stat");
+	if (now.st_nlink != names)
+		return xf_error_new(XF_ERR_REFUSED, input->path,
+				    "has got or lost a name meanwhile; nothing was changed");
+	return NULL;
+}
+
 /* ---- Replacing ---- */
+
+static struct xf_error *is_first_repair(const char *undo_path)
+{
+	struct xf_error *err = xf_publish_vacant(undo_path);
+
+	if (!err)
+		return NULL;
+	xf_error_free(err);
+	return xf_error_new(XF_ERR_REFUSED, undo_path,
+			    "exists already and is not overwritten; if it is of a repair of this "
+			    "state, take that back first: xferry undo %s",
+			    undo_path);
+}
 
 static struct xf_error *may_be_replaced(const struct xf_input *input, const struct names *names,
 					const char *undo_path)
@@ -63,23 +93,25 @@ static struct xf_error *may_be_replaced(const struct xf_input *input, const stru
 		return xf_error_new(XF_ERR_REFUSED, input->path,
 				    "is compressed and no regular file: nothing can take its "
 				    "place, write the repaired one with -o");
+	/* First: a repair that was killed has left the state a second name, too. */
+	XF_TRY(is_first_repair(undo_path));
 	if (input->before.st_nlink > 1)
 		return xf_error_new(XF_ERR_REFUSED, input->path,
 				    "has %lu names, and a compressed state is repaired under one: "
 				    "the others would keep the old one",
 				    (unsigned long)input->before.st_nlink);
-	/* All that is seen late otherwise, after a long time of packing. */
-	XF_TRY(xf_publish_vacant(undo_path));
+	/* What is seen late otherwise, after a long time of packing. */
 	return xf_publish_vacant(names->original);
 }
 
 static struct xf_error *write_fresh(const struct xf_state *state, const struct xf_report *report,
 				    int fd, struct xf_publish *fresh,
+				    const struct xf_progress *progress,
 				    struct xf_undo_replaced *replaced)
 {
 	const struct xf_input *input = &state->input;
 
-	XF_TRY(state->format->rewrite(state, report, fresh->fd, fresh->path, NULL));
+	XF_TRY(state->format->rewrite(state, report, fresh->fd, fresh->path, progress));
 	XF_TRY(xf_attributes_copy(fd, fresh->fd, fresh->path));
 	XF_TRY(xf_undo_sum_all(fd, input->path, &replaced->original));
 	XF_TRY(xf_undo_sum_all(fresh->fd, fresh->path, &replaced->repaired));
@@ -111,7 +143,18 @@ static struct xf_error *keep_original(const struct names *names, int fd)
 	return err;
 }
 
-static struct xf_error *give_names(const struct names *names, int fd, struct xf_publish *fresh)
+/* The last step. What was written to the state since it was judged must not be lost. */
+static struct xf_error *take_place(const struct names *names, const struct xf_input *input)
+{
+	/* Its own name, and the second one that it has just got. */
+	XF_TRY(is_still_the_same(input, 2));
+	if (rename(names->fresh, names->state) < 0)
+		return xf_error_errno(names->state, "rename");
+	return NULL;
+}
+
+static struct xf_error *give_names(const struct names *names, const struct xf_input *input, int fd,
+				   struct xf_publish *fresh)
 {
 	XF_TRY(xf_publish_commit(fresh));
 
@@ -121,16 +164,17 @@ static struct xf_error *give_names(const struct names *names, int fd, struct xf_
 		unlink(names->fresh);
 		return err;
 	}
-	if (rename(names->fresh, names->state) == 0)
-		return NULL;
-	err = xf_error_errno(names->state, "rename");
-	unlink(names->fresh);
-	unlink(names->original);
+	err = take_place(names, input);
+	if (err) {
+		unlink(names->fresh);
+		unlink(names->original);
+	}
 	return err;
 }
 
 struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report *report, int fd,
-			    const char *undo_path, bool *replaced)
+			    const char *undo_path, const struct xf_progress *progress,
+			    bool *replaced)
 {
 	const struct xf_input *input = &state->input;
 	XF_AUTO(names_deinit) struct names names = { 0 };
@@ -141,11 +185,11 @@ struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report
 	XF_TRY(find_names(input->path, NULL, &names));
 	XF_TRY(may_be_replaced(input, &names, undo_path));
 	XF_TRY(xf_publish_begin(names.fresh, 0600, &fresh));
-	XF_TRY(write_fresh(state, report, fd, &fresh, &undo));
+	XF_TRY(write_fresh(state, report, fd, &fresh, progress, &undo));
 	undo.original_name = strrchr(names.original, '/') + 1;
 	XF_TRY(xf_undo_file_write_replaced(undo_path, input, report, &undo));
 
-	struct xf_error *err = give_names(&names, fd, &fresh);
+	struct xf_error *err = give_names(&names, input, fd, &fresh);
 
 	if (err) {
 		unlink(undo_path);
@@ -174,7 +218,8 @@ static struct xf_error *is_whole(const char *path, const struct xf_whole *whole,
 	return NULL;
 }
 
-static struct xf_error *put_back(const struct xf_undo_file *undo, const struct names *names)
+static struct xf_error *put_back(const struct xf_undo_file *undo, const struct names *names,
+				 const struct xf_input *input)
 {
 	bool is_original;
 
@@ -183,6 +228,7 @@ static struct xf_error *put_back(const struct xf_undo_file *undo, const struct n
 		return xf_error_new(XF_ERR_REFUSED, names->original,
 				    "is not the original that the repair has kept; nothing was "
 				    "changed");
+	XF_TRY(is_still_the_same(input, input->before.st_nlink));
 	if (rename(names->original, names->state) < 0)
 		return xf_error_errno(names->state, "rename");
 	return xf_sync_directory(names->state);
@@ -218,7 +264,7 @@ struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, bool *taken_ba
 	XF_TRY(xf_undo_sum_all(fd, names.state, &now));
 	*taken_back = same_whole(&now, &repaired);
 	if (*taken_back)
-		XF_TRY(put_back(undo, &names));
+		XF_TRY(put_back(undo, &names, &input));
 	else if (!same_whole(&now, &undo->original))
 		return xf_error_new(XF_ERR_REFUSED, names.state,
 				    "is not as the repair left it; nothing was changed");

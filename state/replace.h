@@ -22,7 +22,8 @@
 
 /* `fd` is the state, locked. On an error all is as before, but for what `*replaced` says. */
 struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report *report, int fd,
-			    const char *undo_path, bool *replaced);
+			    const char *undo_path, const struct xf_progress *progress,
+			    bool *replaced);
 
 /* What the undo file tells is taken back; `*taken_back` false: it was so already. */
 struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, bool *taken_back);

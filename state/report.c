@@ -77,10 +77,14 @@ static struct xf_error *place_edits(const struct xf_state *state, struct xf_repo
 	XF_AUTO(xf_edit_list_deinit) struct xf_edit_list placed = { 0 };
 
 	XF_TRY(edits_of(state, report, &edits));
-	if (edits.count && state->format->place)
+	if (edits.count && state->format->place) {
 		XF_TRY(state->format->place(state, edits.edits, edits.count, &placed));
+		if (!placed.count)
+			return xf_error_new(XF_ERR_DAMAGED, state->name,
+					    "what is to be changed is not in the file");
+	}
 
-	struct xf_edit_list *list = placed.count ? &placed : &edits;
+	struct xf_edit_list *list = state->format->place ? &placed : &edits;
 
 	report->edits = xf_take(list->edits);
 	report->edit_count = list->count;

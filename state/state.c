@@ -8,6 +8,7 @@
 #include "host/text.h"
 #include "state/raw_area.h"
 #include "state/state.h"
+#include "state/undo_file.h"
 
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,	&xf_format_libvirt,	     &xf_format_qcow2,
@@ -184,6 +185,31 @@ static void scope_close_state(struct xf_state **state)
 	xf_state_close(*state);
 }
 
+/*
+ * A repair in several places that is killed between two of them leaves what no format takes for
+ * sound: a checksum that does not fit. Who meets it must learn that there is a way back.
+ */
+static struct xf_error *not_readable(const char *path, const struct xf_state *state,
+				     struct xf_error *err)
+{
+	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
+	XF_AUTO_FREE char *undo_path = NULL;
+
+	if (err->code != XF_ERR_DAMAGED || strcmp(path, "-") == 0)
+		return err;
+	undo_path = xf_text("%s.xfundo", state->name);
+	if (!undo_path || access(undo_path, F_OK) < 0)
+		return err;
+
+	struct xf_error *none = xf_undo_file_read(undo_path, &undo);
+
+	if (none) {
+		xf_error_free(none);
+		return err;
+	}
+	return xf_error_advise(err, "a repair may have been cut short: xferry undo", undo_path);
+}
+
 struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
 			       struct xf_state **out)
 {
@@ -193,7 +219,11 @@ struct xf_error *xf_state_open(const char *path, const struct xf_progress *progr
 		return xf_error_memory();
 	state->input.fd = -1;
 	XF_TRY(open_file(path, progress, state));
-	XF_TRY(state->format->read(&state->input, &state->record));
+
+	struct xf_error *err = state->format->read(&state->input, &state->record);
+
+	if (err)
+		return not_readable(path, state, err);
 	XF_TRY(xf_input_unchanged(&state->input));
 	state->input.progress = NULL; /* the caller's may not live as long */
 	*out = xf_take(state);
@@ -367,6 +397,11 @@ const char *xf_found_by_name(enum xf_found_by found_by)
 bool xf_state_read_only(const struct xf_state *state)
 {
 	return state->format->read_only;
+}
+
+bool xf_state_is_rewritten(const struct xf_state *state)
+{
+	return state->record.rewritten;
 }
 
 size_t xf_state_vcpu_count(const struct xf_state *state)

@@ -48,17 +48,45 @@ static struct xf_error *sum_range(int fd, const char *path, uint64_t from, uint6
 	return NULL;
 }
 
-/* Of each edit as far as the neighbouring ones and the file's ends. */
+/* The bytes from `low` to `high`, but for an edit among them. */
+struct surroundings {
+	uint64_t low;
+	uint64_t high;
+};
+
+/*
+ * As far as the neighbouring edits and the file's ends. Other pieces of the file are others', who
+ * may have changed them since.
+ */
+static struct surroundings around_entry(const struct xf_undo_file *undo, size_t i)
+{
+	const struct xf_undo_entry *entry = &undo->entries[i];
+	struct surroundings around = {
+		.low = i ? xf_edit_end(&entry[-1].edit) : 0,
+		.high = i + 1 < undo->count ? entry[1].edit.offset : undo->state_size,
+	};
+
+	if (undo->piece) {
+		uint64_t start = entry->edit.offset & ~(undo->piece - 1);
+
+		if (around.low < start)
+			around.low = start;
+		if (around.high - start > undo->piece)
+			around.high = start + undo->piece;
+	}
+	return around;
+}
+
 struct xf_error *xf_undo_sum_around(int fd, const char *path, const struct xf_undo_file *undo,
 				    unsigned long *out)
 {
 	unsigned long sum = 0;
 
 	for (size_t i = 0; i < undo->count; i++) {
-		const struct xf_undo_entry *entry = &undo->entries[i];
-		uint64_t start = entry->edit.offset, end = xf_edit_end(&entry->edit);
-		uint64_t low = i ? xf_edit_end(&entry[-1].edit) : 0;
-		uint64_t high = i + 1 < undo->count ? entry[1].edit.offset : undo->state_size;
+		const struct xf_edit *edit = &undo->entries[i].edit;
+		const struct surroundings around = around_entry(undo, i);
+		uint64_t start = edit->offset, end = xf_edit_end(edit);
+		uint64_t low = around.low, high = around.high;
 
 		XF_TRY(sum_range(fd, path, start - low < WIDE_BEFORE ? low : start - WIDE_BEFORE,
 				 start, &sum));
@@ -108,23 +136,30 @@ static bool add_entry(struct json_object *edits, const struct xf_undo_entry *ent
 	return false;
 }
 
-/* Reads what lies right beside edit `i`, with the same bounds. */
-static struct xf_error *read_context(int fd, const struct xf_input *input,
-				     const struct xf_report *report, size_t i,
-				     struct xf_undo_entry *entry)
+static struct xf_error *list_edits(const struct xf_report *report, struct xf_undo_file *undo)
 {
-	const struct xf_edit *edit = &report->edits[i];
-	uint64_t end = xf_edit_end(edit);
-	uint64_t low = i ? xf_edit_end(&edit[-1]) : 0;
-	uint64_t high = i + 1 < report->edit_count ? edit[1].offset : input->size;
+	undo->entries = calloc(report->edit_count + 1, sizeof(*undo->entries));
+	if (!undo->entries)
+		return xf_error_memory();
+	for (; undo->count < report->edit_count; undo->count++)
+		undo->entries[undo->count].edit = report->edits[undo->count];
+	return NULL;
+}
 
-	*entry = (struct xf_undo_entry){ .edit = *edit };
-	entry->before_length =
-		edit->offset - low < XF_UNDO_CONTEXT ? edit->offset - low : XF_UNDO_CONTEXT;
-	entry->after_length = high - end < XF_UNDO_CONTEXT ? high - end : XF_UNDO_CONTEXT;
-	XF_TRY(xf_read_at(fd, input->path, edit->offset - entry->before_length, entry->before,
+/* Reads what lies right beside edit `i`. */
+static struct xf_error *read_context(int fd, const char *path, const struct xf_undo_file *undo,
+				     size_t i)
+{
+	struct xf_undo_entry *entry = &undo->entries[i];
+	const struct surroundings around = around_entry(undo, i);
+	uint64_t start = entry->edit.offset, end = xf_edit_end(&entry->edit);
+	uint64_t before = start - around.low, after = around.high - end;
+
+	entry->before_length = before < XF_UNDO_CONTEXT ? before : XF_UNDO_CONTEXT;
+	entry->after_length = after < XF_UNDO_CONTEXT ? after : XF_UNDO_CONTEXT;
+	XF_TRY(xf_read_at(fd, path, start - entry->before_length, entry->before,
 			  entry->before_length));
-	return xf_read_at(fd, input->path, end, entry->after, entry->after_length);
+	return xf_read_at(fd, path, end, entry->after, entry->after_length);
 }
 
 /* The name by which the undo file finds its state: relative when they lie side by side. */
@@ -154,11 +189,10 @@ static struct xf_error *collect(int fd, const struct xf_input *input,
 {
 	undo->state_size = input->size;
 	undo->grows = report->state->format->grows;
-	undo->entries = calloc(report->edit_count, sizeof(*undo->entries));
-	if (!undo->entries)
-		return xf_error_memory();
-	for (; undo->count < report->edit_count; undo->count++)
-		XF_TRY(read_context(fd, input, report, undo->count, &undo->entries[undo->count]));
+	undo->piece = report->state->record.piece;
+	XF_TRY(list_edits(report, undo));
+	for (size_t i = 0; i < undo->count; i++)
+		XF_TRY(read_context(fd, input->path, undo, i));
 	return xf_undo_sum_around(fd, input->path, undo, &undo->around);
 }
 
@@ -196,6 +230,7 @@ static struct xf_error *write_undo(const char *undo_path, mode_t mode,
 	if (!root || !xf_json_add(root, "xferry_undo", json_object_new_int(version)) ||
 	    !xf_json_add(root, "state", json_object_new_string(undo->state_path)) ||
 	    !xf_json_add(root, "size", json_object_new_uint64(undo->state_size)) ||
+	    (undo->piece && !xf_json_add(root, "piece", json_object_new_uint64(undo->piece))) ||
 	    (undo->grows && !xf_json_add(root, "grows", json_object_new_boolean(true))) ||
 	    !add_marks(root, undo) || !add_edits(root, undo))
 		return xf_error_memory();
@@ -212,17 +247,6 @@ struct xf_error *xf_undo_file_write(const char *undo_path, int fd, const struct 
 		return xf_error_errno(input->path, "find");
 	XF_TRY(collect(fd, input, report, &undo));
 	return write_undo(undo_path, input->before.st_mode & 0666, &undo);
-}
-
-/* The edits alone, for people: what undoes them is the original. */
-static struct xf_error *list_edits(const struct xf_report *report, struct xf_undo_file *undo)
-{
-	undo->entries = calloc(report->edit_count + 1, sizeof(*undo->entries));
-	if (!undo->entries)
-		return xf_error_memory();
-	for (; undo->count < report->edit_count; undo->count++)
-		undo->entries[undo->count].edit = report->edits[undo->count];
-	return NULL;
 }
 
 struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct xf_input *input,
@@ -242,6 +266,7 @@ struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct
 	undo.original_name = strdup(replaced->original_name);
 	if (!undo.original_name)
 		return xf_error_memory();
+	/* The edits alone, for people: what undoes them is the original. */
 	XF_TRY(list_edits(report, &undo));
 	return write_undo(undo_path, input->before.st_mode & 0666, &undo);
 }
@@ -262,6 +287,15 @@ static bool parse_entry(struct json_object *from, struct xf_undo_entry *out)
 		return false;
 	edit->length = (uint32_t)old_length;
 	return old_length && old_length == new_length;
+}
+
+/* What lies beside an edit is of the same piece of the file. */
+static bool is_in_one_piece(const struct xf_undo_entry *entry, uint64_t piece)
+{
+	uint64_t start = entry->edit.offset - entry->before_length;
+	uint64_t end = xf_edit_end(&entry->edit) + entry->after_length;
+
+	return !piece || start / piece == (end - 1) / piece;
 }
 
 /* Entries come in the order of offsets, do not overlap and lie within the file. */
@@ -286,7 +320,7 @@ static struct xf_error *parse_entries(const char *path, struct json_object *edit
 		struct xf_undo_entry *entry = &undo->entries[undo->count];
 
 		if (!parse_entry(json_object_array_get_idx(edits, undo->count), entry) ||
-		    !fits(entry, low, size))
+		    !fits(entry, low, size) || !is_in_one_piece(entry, undo->piece))
 			return xf_undo_damaged(path, "an edit in it is malformed");
 		low = entry->edit.offset + entry->edit.length;
 	}
@@ -323,6 +357,14 @@ static struct xf_error *parse_original(const char *path, struct json_object *roo
 	return undo->original_name ? NULL : xf_error_memory();
 }
 
+/* Files from before there were pieces have none. */
+static bool parse_piece(struct json_object *root, uint64_t *out)
+{
+	if (!json_object_object_get_ex(root, "piece", NULL))
+		return true;
+	return xf_json_get_number(root, "piece", out) && *out && !(*out & (*out - 1));
+}
+
 static struct xf_error *parse_root(const char *path, struct json_object *root,
 				   struct xf_undo_file *undo)
 {
@@ -340,7 +382,7 @@ static struct xf_error *parse_root(const char *path, struct json_object *root,
 	if (!xf_json_get_text(root, "state", &name) ||
 	    !xf_json_get_number(root, "size", &undo->state_size) ||
 	    (version == IN_PLACE && !xf_json_get_sum(root, "around", &undo->around)) ||
-	    !json_object_object_get_ex(root, "edits", &edits) ||
+	    !parse_piece(root, &undo->piece) || !json_object_object_get_ex(root, "edits", &edits) ||
 	    !json_object_is_type(edits, json_type_array))
 		return xf_undo_damaged(path, "a key is missing or of the wrong type");
 	undo->grows =

@@ -34,6 +34,7 @@ struct xf_undo_file {
 	uint64_t state_size;
 	bool grows;	      /* it may be longer by now: others write to the file, elsewhere */
 	unsigned long around; /* xf_undo_sum_around, when the state was repaired */
+	uint64_t piece;	      /* what lies around an edit ends with its piece; 0: with the file */
 	/* Where a new file has taken the state's place; else original_name is NULL. */
 	char *original_name; /* of the file beside the state that was the state */
 	struct xf_whole original;

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "core/bytes.h"
 #include "host/text.h"
+#include "state/child.h"
 #include "state/unpack.h"
 
 /* What is read of the file at a time. */
@@ -17,7 +18,10 @@
 
 struct xf_unpack {
 	const struct xf_packing *packing;
-	struct archive *archive;
+	struct archive *archive; /* or NULL: a program does it */
+	struct xf_child child;
+	const uint8_t *given; /* of the piece, what the program has not taken yet */
+	size_t to_give;
 	struct xf_view *from;
 	uint64_t start; /* of the packed bytes in `from` */
 	uint64_t at;	/* behind what was read of them */
@@ -36,9 +40,10 @@ struct xf_unpack {
 	struct xf_view view;
 	char *name;
 	uint8_t piece[PIECE];
+	uint8_t of_child[PIECE];
 };
 
-/* ---- The packed bytes, as libarchive asks for them ---- */
+/* ---- The packed bytes, as those who unpack ask for them ---- */
 
 static void tell_progress(struct xf_unpack *unpack)
 {
@@ -76,21 +81,39 @@ static struct xf_error *read_piece(struct xf_unpack *unpack, size_t *size)
 	return NULL;
 }
 
+/* In `piece`. No bytes: that was all. */
+static struct xf_error *next_piece(struct xf_unpack *unpack, size_t *size)
+{
+	XF_TRY(read_piece(unpack, size));
+	unpack->at += *size;
+	remember_last(unpack, *size);
+	tell_progress(unpack);
+	return NULL;
+}
+
 static la_ssize_t read_packed(struct archive *archive, void *data, const void **bytes)
 {
 	struct xf_unpack *unpack = data;
 	size_t size = 0;
 
-	unpack->err = unpack->err ? unpack->err : read_piece(unpack, &size);
+	unpack->err = unpack->err ? unpack->err : next_piece(unpack, &size);
 	if (unpack->err) {
 		archive_set_error(archive, -1, "the file cannot be read");
 		return -1;
 	}
-	unpack->at += size;
-	remember_last(unpack, size);
-	tell_progress(unpack);
 	*bytes = unpack->piece;
 	return (la_ssize_t)size;
+}
+
+static struct xf_error *give_child(struct xf_unpack *unpack)
+{
+	if (unpack->to_give || unpack->child.in < 0)
+		return NULL;
+	XF_TRY(next_piece(unpack, &unpack->to_give));
+	unpack->given = unpack->piece;
+	if (!unpack->to_give)
+		xf_child_end_input(&unpack->child);
+	return NULL;
 }
 
 /* ---- What comes of them ---- */
@@ -99,7 +122,8 @@ static struct xf_error *cannot(struct xf_unpack *unpack, const char *text)
 {
 	if (unpack->err)
 		return xf_take(unpack->err);
-	return xf_packing_error(unpack->packing, archive_errno(unpack->archive), text,
+	return xf_packing_error(unpack->packing,
+				unpack->archive ? archive_errno(unpack->archive) : 0, text,
 				unpack->from->name, unpack->at, "unpacked");
 }
 
@@ -119,31 +143,53 @@ static struct xf_error *end(struct xf_unpack *unpack)
 	return unpack->packing == &xf_packing_gzip ? check_gzip(unpack) : NULL;
 }
 
+/* The next unpacked bytes, none where that was all. */
+static struct xf_error *block_of_archive(struct xf_unpack *unpack)
+{
+	const void *block = NULL;
+	la_int64_t offset;
+	int status;
+
+	do
+		status = archive_read_data_block(unpack->archive, &block, &unpack->left, &offset);
+	while (status == ARCHIVE_OK && !unpack->left);
+	if (status == ARCHIVE_OK) {
+		unpack->block = block;
+		return NULL;
+	}
+	unpack->left = 0;
+	return status == ARCHIVE_EOF ? NULL : cannot(unpack, archive_error_string(unpack->archive));
+}
+
+static struct xf_error *block_of_child(struct xf_unpack *unpack)
+{
+	struct xf_child *child = &unpack->child;
+
+	unpack->block = unpack->of_child;
+	while (!unpack->left && child->out >= 0) {
+		XF_TRY(give_child(unpack));
+		XF_TRY(xf_child_move(child, &unpack->given, &unpack->to_give, unpack->of_child,
+				     PIECE, &unpack->left));
+	}
+	return unpack->left ? NULL
+			    : xf_packing_ended(unpack->packing, xf_child_wait(child),
+					       unpack->from->name, unpack->at, "unpacked");
+}
+
 /* The next unpacked bytes, some at least unless that was all. */
 static struct xf_error *next_block(struct xf_unpack *unpack)
 {
 	XF_AUTO(xf_no_sigpipe_end) struct xf_no_sigpipe no_sigpipe;
 
 	xf_no_sigpipe_begin(&no_sigpipe);
-	while (!unpack->left && !unpack->ended) {
-		const void *block = NULL;
-		la_int64_t offset;
-		int status =
-			archive_read_data_block(unpack->archive, &block, &unpack->left, &offset);
-
-		if (status == ARCHIVE_EOF) {
-			unpack->left = 0;
-			return unpack->unpacked ? end(unpack) : cannot(unpack, NULL);
-		}
-		if (status != ARCHIVE_OK) {
-			unpack->left = 0;
-			return cannot(unpack, archive_error_string(unpack->archive));
-		}
-		unpack->block = block;
-		unpack->unpacked += unpack->left;
-		if (unpack->packing == &xf_packing_gzip)
-			unpack->crc = crc32_z(unpack->crc, unpack->block, unpack->left);
-	}
+	if (unpack->left || unpack->ended)
+		return NULL;
+	XF_TRY(unpack->archive ? block_of_archive(unpack) : block_of_child(unpack));
+	if (!unpack->left)
+		return unpack->unpacked ? end(unpack) : cannot(unpack, NULL);
+	unpack->unpacked += unpack->left;
+	if (unpack->packing == &xf_packing_gzip)
+		unpack->crc = crc32_z(unpack->crc, unpack->block, unpack->left);
 	return NULL;
 }
 
@@ -180,15 +226,6 @@ struct xf_view *xf_unpack_view(struct xf_unpack *unpack)
 
 /* ---- Beginning and end ---- */
 
-static int append_filter(struct xf_unpack *unpack)
-{
-	const struct xf_packing *packing = unpack->packing;
-
-	return packing->unpack
-		       ? archive_read_append_filter_program(unpack->archive, packing->unpack)
-		       : archive_read_append_filter(unpack->archive, packing->filter);
-}
-
 static void scope_close(struct xf_unpack **unpack)
 {
 	xf_unpack_close(*unpack);
@@ -203,7 +240,7 @@ static struct xf_error *start_archive(struct xf_unpack *unpack)
 		return xf_error_memory();
 	/* What the packing is, is known: nothing is guessed. */
 	if (archive_read_support_format_raw(unpack->archive) != ARCHIVE_OK ||
-	    append_filter(unpack) != ARCHIVE_OK ||
+	    archive_read_append_filter(unpack->archive, unpack->packing->filter) != ARCHIVE_OK ||
 	    archive_read_open(unpack->archive, unpack, NULL, read_packed, NULL) != ARCHIVE_OK)
 		return cannot(unpack, NULL);
 	/* What fails in the first bytes, libarchive calls a format that it does not know. */
@@ -221,6 +258,7 @@ struct xf_error *xf_unpack_open(const struct xf_packing *packing, struct xf_view
 	if (!unpack)
 		return xf_error_memory();
 	unpack->packing = packing;
+	unpack->child = XF_CHILD_NONE;
 	unpack->from = from;
 	unpack->start = start;
 	unpack->at = start;
@@ -234,7 +272,8 @@ struct xf_error *xf_unpack_open(const struct xf_packing *packing, struct xf_view
 		.read = read_unpacked,
 		.source = unpack,
 	};
-	XF_TRY(start_archive(unpack));
+	XF_TRY(packing->unpack ? xf_child_start(packing->unpack, from->name, &unpack->child)
+			       : start_archive(unpack));
 	*out = xf_take(unpack);
 	return NULL;
 }
@@ -245,6 +284,7 @@ void xf_unpack_close(struct xf_unpack *unpack)
 		return;
 	if (unpack->archive)
 		archive_read_free(unpack->archive);
+	xf_child_stop(&unpack->child);
 	xf_error_free(unpack->err);
 	free(unpack->name);
 	free(unpack);

@@ -135,3 +135,36 @@ run 1 fix "${guest[@]}" --in-place -- --json
 run 0 undo -- --json.xfundo
 [ "$(hash_of ./--json)" = "$before" ] || die 'not as before, with an option for a name'
 echo 'ok names'
+
+# ---- Cut short between two places: the file is damaged, and there is a way back ----
+rm -f snapshot snapshot.xfundo
+python3 "$SOURCE/tests/formats/firecracker.py" --release 1.14 snapshot
+before=$(hash_of snapshot)
+run 1 fix --json --in-place snapshot
+jq -e '.edits | length > 1' "$said/out" >/dev/null || die 'one place only: nothing to be cut'
+python3 - "$said/out" <<'END'
+import json
+import sys
+
+with open(sys.argv[1], encoding='utf-8') as file:
+    last = json.load(file)['edits'][-1]
+with open('snapshot', 'r+b') as file:
+    file.seek(last['offset'])
+    file.write(bytes.fromhex(last['old']))
+END
+cut='snapshot: .*; a repair may have been cut short: xferry undo snapshot\.xfundo$'
+fails 8 "$cut" check snapshot
+fails 8 "$cut" fix --in-place snapshot
+# Not where the undo file is none, or of a file that is read from standard input.
+cp snapshot.xfundo kept
+printf 'no undo file\n' >snapshot.xfundo
+run 8 check snapshot
+! grep -q 'cut short' "$said/err" || die "$told: speaks of a repair"
+cp kept snapshot.xfundo
+cp kept 'standard input.xfundo'
+run 8 check - <snapshot
+! grep -q 'cut short' "$said/err" || die "$told: speaks of a repair"
+rm 'standard input.xfundo' kept
+run 0 undo snapshot.xfundo
+[ "$(hash_of snapshot)" = "$before" ] || die 'undo did not restore the snapshot'
+echo 'ok a repair that was cut short'

@@ -86,3 +86,39 @@ grep -aq $'^\rchecking: 0 states, 0 other files   \r' "$said/out" ||
 	die "the terminal got: $(cat -v "$said/out")"
 [ "$(tail -c 4 "$said/out")" = $'\r\033[K' ] || die "the line stays: $(cat -v "$said/out")"
 echo 'ok a directory'
+
+# A compressed state is packed anew in place, too. Empty parts before its data make it long.
+python3 "$SOURCE/tests/formats/libvirt.py" make packed - --field packed=1
+python3 - "$samples/leaky-pc-qemu64.qevm" >>packed <<'PYTHON'
+import gzip
+import sys
+
+with open(sys.argv[1], 'rb') as file:
+    stream = file.read()
+sys.stdout.buffer.write(gzip.compress(b'') * 120000 + gzip.compress(stream))
+PYTHON
+python3 - "$XFERRY" >"$said/out" <<'PYTHON' || die 'fix --in-place of a compressed state, slowly'
+import os
+import pty
+import subprocess
+import sys
+
+master, slave = pty.openpty()
+done = subprocess.run(['strace', '-f', '-o', '/dev/null', '-e', 'trace=pread64', '-e',
+                       'inject=pread64:delay_enter=100000', sys.argv[1], 'fix', '--in-place',
+                       '--to', 'preset:linux-6.2,-pku', 'packed'],
+                      stdout=subprocess.DEVNULL, stderr=slave, check=False)
+os.close(slave)
+text = b''
+try:
+    while chunk := os.read(master, 4096):
+        text += chunk
+except OSError:
+    pass
+sys.stdout.buffer.write(text)
+sys.exit(done.returncode != 1)
+PYTHON
+grep -aq $'\rrepairing: [12] MiB of 2 MiB (' "$said/out" ||
+	die "the terminal got: $(cat -v "$said/out")"
+[ "$(tail -c 4 "$said/out")" = $'\r\033[K' ] || die "the line stays: $(cat -v "$said/out")"
+echo 'ok a compressed state in place'

@@ -39,6 +39,8 @@ stat -c %y vm >"$said/time"
 run 1 "${fix[@]}"
 [ "$(hash_of vm)" = "$after" ] || die 'the copy and the file in place differ'
 attributes vm | diff "$said/attributes" - || die 'owner, mode or attributes are not kept'
+grep -qx 'Undo needs the original, which is kept: vm\.xforig' "$said/out" ||
+	die "$told: does not say where the original is: $(cat "$said/out")"
 only repaired vm vm.xforig vm.xfundo
 [ "$(hash_of vm.xforig)" = "$before" ] || die 'what is kept is not the original'
 run 0 undo vm.xfundo
@@ -51,6 +53,8 @@ echo "ok owner, mode${kept:-} are kept; undo brings back the file itself"
 mkdir other
 ln -s ../vm other/link
 run 1 fix --in-place other/link
+grep -qx "Undo needs the original, which is kept: $place/vm\.xforig" "$said/out" ||
+	die "$told: does not say where the original is: $(cat "$said/out")"
 [ -L other/link ] || die 'the symbolic link was replaced'
 [ "$(hash_of vm)" = "$after" ] || die 'not what the link names was repaired'
 run 0 undo other/link.xfundo
@@ -71,7 +75,7 @@ touch vm.xfnew
 fails 8 'vm\.xfnew: exists already and is not overwritten$' "${fix[@]}"
 rm vm.xfnew
 touch vm.xfundo
-fails 8 'vm\.xfundo: exists already and is not overwritten$' "${fix[@]}"
+fails 8 'vm\.xfundo: exists already and is not overwritten; .*: xferry undo vm\.xfundo$' "${fix[@]}"
 rm vm.xfundo
 ln vm second
 fails 8 'vm: has 2 names, ' "${fix[@]}"
@@ -135,6 +139,77 @@ order() {
 order 'pwrite64 fsync linkat fsync linkat fsync link fsync rename fsync' vm "${fix[@]}"
 order 'rename fsync unlink fsync' vm.xfundo undo vm.xfundo
 
+# ---- Somebody else saves meanwhile ----
+
+# nth REGEX COMMAND...: the number of the first call of those that `calls` lists.
+nth() {
+	local line
+	line=$(calls "${@:2}" | grep -E "$1" | head -n 1)
+	[ -n "$line" ] || die "xferry ${*:3}: makes no call like $1"
+	line=${line#* }
+	echo "${line%% *}"
+}
+
+# meanwhile CALL N FILE WHAT COMMAND...: the function WHAT is run once FILE is there, while
+# call N of CALL is held up, which comes behind all that is read of the state.
+meanwhile() {
+	local name=$1 n=$2 there=$3 what=$4 status=0 child i
+	shift 4
+	told="xferry $*, and $what meanwhile"
+	with "$name" "$n" delay_enter=3000000 "$@" >"$said/out" 2>"$said/err" &
+	child=$!
+	for ((i = 0; i < 100; i++)); do
+		[ -e "$there" ] && break
+		sleep 0.02
+	done
+	[ -e "$there" ] || die "$told: $there never came"
+	sleep 1
+	"$what"
+	wait "$child" || status=$?
+	hold_status 8 "$status"
+}
+written() { printf x | dd of=vm bs=1 seek=100 conv=notrunc status=none; }
+exchanged() { printf 'a newer save' >newer && mv newer vm; }
+linked() { ln vm second; }
+
+# fix: held up where the second name of the original is made durable.
+links=$(calls vm "${fix[@]}" | awk '/^link / { seen = 1 } seen && /^fsync/ { print $2; exit }')
+run 0 undo vm.xfundo
+cp -p vm saved
+for what in written exchanged linked; do
+	meanwhile fsync "$links" vm.xforig "$what" "${fix[@]}"
+	one_error 'vm: (changed while it was read|was replaced while it was read|has got or lost a name)'
+	rm -f second
+	only repaired saved vm
+	case $what in
+	written) [ "$(hash_of vm)" != "$before" ] || die "$told: what was written is gone" ;;
+	exchanged) [ "$(cat vm)" = 'a newer save' ] || die "$told: the newer save is gone" ;;
+	*) [ "$(hash_of vm)" = "$before" ] || die "$told: not as before" ;;
+	esac
+	rm vm
+	cp -p saved vm
+done
+
+# undo: held up where the original is opened, behind the comparison of the state.
+opened=$(run 1 "${fix[@]}" && nth '^openat .*vm\.xforig' vm.xfundo undo vm.xfundo)
+for what in written exchanged linked; do
+	run 1 "${fix[@]}"
+	meanwhile openat "$opened" vm.xforig "$what" undo vm.xfundo
+	one_error 'vm: (changed while it was read|was replaced while it was read|has got or lost a name)'
+	rm -f second
+	only repaired saved vm vm.xforig vm.xfundo
+	[ "$(hash_of vm.xforig)" = "$before" ] || die "$told: the original is gone"
+	case $what in
+	written) [ "$(hash_of vm)" != "$after" ] || die "$told: what was written is gone" ;;
+	exchanged) [ "$(cat vm)" = 'a newer save' ] || die "$told: the newer save is gone" ;;
+	*) [ "$(hash_of vm)" = "$after" ] || die "$told: not as before" ;;
+	esac
+	rm vm.xfundo vm.xforig vm
+	cp -p saved vm
+done
+rm saved
+echo 'ok what is saved while a state is replaced, or put back, stays'
+
 # ---- Calls that fail ----
 calls vm "${fix[@]}" >"$said/calls"
 run 0 undo vm.xfundo
@@ -174,7 +249,7 @@ killed() {
 # Each call is done, or it is not: strace kills on the way in.
 calls vm "${fix[@]}" >"$said/calls"
 run 0 undo vm.xfundo
-count=0 changed=0 undone=0
+count=0 changed=0 undone=0 twice=0
 while read -r name n _; do
 	killed "$name" "$n" "${fix[@]}"
 	count=$((count + 1))
@@ -185,11 +260,16 @@ while read -r name n _; do
 	esac
 	if [ -e vm.xfundo ]; then
 		undone=$((undone + 1))
+		if [ "$(hash_of vm)" = "$before" ]; then
+			[ "$(stat -c %h vm)" = 1 ] || twice=$((twice + 1))
+			fails 8 'vm\.xfundo: exists already .*: xferry undo vm\.xfundo$' "${fix[@]}"
+		fi
 		run 0 undo vm.xfundo
 	fi
 	only repaired vm
 	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
 done <"$said/calls"
+[ "$twice" -gt 0 ] || die 'never killed while the original had two names'
 [ "$undone" -gt 5 ] || die "only $undone kills came behind the undo file"
 [ "$changed" -gt 0 ] || die 'never killed once the state was replaced'
 echo "ok fix --in-place: killed at $count calls, $undone of them behind the undo file," \

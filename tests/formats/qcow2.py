@@ -19,6 +19,9 @@
     qcow2.py at IMAGE VALUE          prints a VALUE
     qcow2.py unpad IMAGE N           moves the last cluster of a state to the file's end, and ends
                                      the file with the state's last byte
+    qcow2.py share IMAGE N COUNT     COUNT L1 entries of a snapshot without a disk name one L2
+                                     table, whose entries all name the first cluster of
+                                     snapshot 0's state
     qcow2.py shift STREAM N OUT      the stream with N more bytes before its RAM
 
 What is made passes `qemu-img check`; what is read is what QEMU reads.
@@ -42,7 +45,7 @@ ENTRY = {'l1': (0, 8), 'l1_size': (8, 4), 'id_size': (12, 2), 'name_size': (14, 
 EXTENDED_L2 = 1 << 4
 CPU_SECTION = re.compile(rb'\x04....\x03cpu....\x00\x00\x00\x0c', re.DOTALL)
 XSTATE_BV = 17 + 1553
-VERBS = ('make', 'poke', 'cut', 'state', 'at', 'unpad', 'shift')
+VERBS = ('make', 'poke', 'cut', 'state', 'at', 'unpad', 'share', 'shift')
 
 
 def up(number, unit):
@@ -79,8 +82,14 @@ class Image:
             return cls(bytearray(file.read()))
 
     def save(self, path):
+        """Clusters of zeros take no room on the disk."""
         with open(path, 'wb') as file:
-            file.write(self.data)
+            for at in range(0, len(self.data), self.cluster):
+                piece = self.data[at:at + self.cluster]
+                if piece.count(0) < len(piece):
+                    file.seek(at)
+                    file.write(piece)
+            file.truncate(len(self.data))
 
     def number(self, place):
         offset, size = place
@@ -185,6 +194,21 @@ class Image:
         self.data += bytes(-len(self.data) % self.cluster)
         self.put(self.l2_place(owner, at), len(self.data) | COPIED)
         self.data += state[at:]
+
+    def append(self, content):
+        """Where in the file it begins: with a cluster."""
+        self.data += bytes(-len(self.data) % self.cluster)
+        at = len(self.data)
+        self.data += content + bytes(-len(content) % self.cluster)
+        return at
+
+    def share(self, owner, count):
+        """Very many references to one cluster, in little room."""
+        target = struct.pack('>Q', self.number(self.l2_place('0', 0)) & MASK)
+        table = self.append(target.ljust(self.entry, b'\0') * (self.cluster // self.entry))
+        l1 = self.append(struct.pack('>Q', table) * count)
+        for field, value in (('l1', l1), ('l1_size', count), ('disk_size', 0)):
+            self.put(self.place(f'snapshot:{owner}:{field}'), value)
 
     def zero_cluster(self, owner):
         """The address of a cluster of a state that has nothing but zeros."""
@@ -432,6 +456,8 @@ def main():
         return None
     if verb == 'unpad':
         image.unpad(int(words[0]))
+    elif verb == 'share':
+        image.share(int(words[0]), int(words[1], 0))
     elif verb == 'cut':
         del image.data[image.value(words[0]):]
     else:

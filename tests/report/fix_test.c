@@ -89,7 +89,7 @@ static void in_place_and_back(void **data)
 	struct fixture *f = *data;
 	struct xf_undo_result result = { 0 };
 
-	assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+	assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 	assert_content(f->place.path, f->after, SIZE);
 	assert_true(is_there(f->place.undo));
 	assert_fine(xf_undo(f->place.undo, &result));
@@ -105,7 +105,7 @@ static void byte_by_byte(void **data)
 	struct xf_undo_result result = { 0 };
 
 	limit_transfers(1);
-	assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+	assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 	assert_fine(xf_undo(f->place.undo, &result));
 	free(result.path);
 	limit_transfers(0);
@@ -118,7 +118,7 @@ static void no_edits_no_undo_file(void **data)
 	size_t count = f->report->edit_count;
 
 	f->report->edit_count = 0;
-	assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+	assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 	f->report->edit_count = count;
 	hold_untouched(f);
 }
@@ -128,7 +128,8 @@ static void existing_undo_file(void **data)
 	struct fixture *f = *data;
 
 	write_file(f->place.undo, "mine", 4);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED, "exists already");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED,
+		     "exists already");
 	assert_content(f->place.undo, "mine", 4);
 	assert_content(f->place.path, f->before, SIZE);
 }
@@ -139,7 +140,8 @@ static void dangling_undo_link(void **data)
 	struct fixture *f = *data;
 
 	assert_int_equal(symlink("nowhere", f->place.undo), 0);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED, "exists already");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED,
+		     "exists already");
 	assert_content(f->place.path, f->before, SIZE);
 }
 
@@ -157,7 +159,7 @@ static void changed_since(void **data)
 
 	f->before[1000] ^= 1;
 	write_file(f->place.path, f->before, SIZE);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED, "changed");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED, "changed");
 	assert_error(xf_fix_copy(f->state, f->report, copy_path(f, copy, sizeof(copy)), NULL),
 		     XF_ERR_REFUSED, "changed");
 	assert_false(is_there(copy));
@@ -176,7 +178,7 @@ static void changed_behind_its_times(void **data)
 		*byte ^= 0x80;
 		write_file(f->place.path, f->before, SIZE);
 		same_times(f->place.path, &f->state->input.before);
-		assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED,
+		assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED,
 			     "not those that were judged");
 		assert_error(
 			xf_fix_copy(f->state, f->report, copy_path(f, copy, sizeof(copy)), NULL),
@@ -193,7 +195,7 @@ static void shorter_by_now(void **data)
 	char copy[160];
 
 	assert_int_equal(truncate(f->place.path, SIZE - 4), 0);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED, "changed");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED, "changed");
 	assert_error(xf_fix_copy(f->state, f->report, copy_path(f, copy, sizeof(copy)), NULL),
 		     XF_ERR_REFUSED, "changed");
 	assert_false(is_there(copy));
@@ -207,7 +209,8 @@ static void replaced_since(void **data)
 	snprintf(other, sizeof(other), "%s/other", f->place.directory);
 	write_file(other, f->before, SIZE);
 	assert_int_equal(rename(other, f->place.path), 0);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED, "another file");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED,
+		     "another file");
 	hold_untouched(f);
 }
 
@@ -216,7 +219,7 @@ static void removed_since(void **data)
 	struct fixture *f = *data;
 
 	assert_int_equal(unlink(f->place.path), 0);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_IO, "No such file");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_IO, "No such file");
 }
 
 static void locked(void **data)
@@ -226,9 +229,43 @@ static void locked(void **data)
 	int fd = open(f->place.path, O_RDWR | O_CLOEXEC);
 
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED, "locked");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_REFUSED, "locked");
 	close(fd);
 	hold_untouched(f);
+}
+
+/* How often it was asked whether the file may be repaired, and whether it was locked then. */
+static unsigned int asked;
+
+static struct xf_error *not_once_locked(const struct xf_state *state,
+					const struct xf_report *report, bool locked)
+{
+	(void)report;
+	assert_int_equal(locked, asked == 1);
+	asked++;
+	if (!locked)
+		return NULL;
+
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	assert_int_equal(fcntl(state->input.fd, F_OFD_GETLK, &lock), 0);
+	assert_int_not_equal(lock.l_type, F_UNLCK);
+	return xf_error_new(XF_ERR_REFUSED, state->name, "another has it by now");
+}
+
+static void asked_once_more_when_locked(void **data)
+{
+	struct fixture *f = *data;
+	struct xf_format format = *f->state->format;
+
+	asked = 0;
+	format.may_fix = not_once_locked;
+	f->state->format = &format;
+	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_REFUSED,
+		     "another has it by now");
+	assert_int_equal(asked, 2);
+	hold_untouched(f);
+	f->state->format = &xf_format_qemu;
 }
 
 static void pipes_are_not_repaired(void **data)
@@ -237,7 +274,7 @@ static void pipes_are_not_repaired(void **data)
 	char copy[160];
 
 	f->state->input.seekable = false;
-	assert_error(xf_fix_in_place(f->state, f->report, NULL), XF_ERR_USAGE, "a pipe");
+	assert_error(xf_fix_in_place(f->state, f->report, NULL, NULL), XF_ERR_USAGE, "a pipe");
 	assert_error(xf_fix_copy(f->state, f->report, copy_path(f, copy, sizeof(copy)), NULL),
 		     XF_ERR_USAGE, "a pipe");
 	assert_false(is_there(copy));
@@ -271,7 +308,7 @@ static void any_call_fails(void **data)
 		for (unsigned int n = 1;; n++) {
 			fail_call(calls[i], n, EIO);
 
-			struct xf_error *err = xf_fix_in_place(f->state, f->report, NULL);
+			struct xf_error *err = xf_fix_in_place(f->state, f->report, NULL, NULL);
 			bool failed = call_failed();
 
 			fail_call(CALL_NONE, 0, 0);
@@ -295,7 +332,7 @@ static void signals_do_not_disturb(void **data)
 	for (size_t i = 0; i < 2; i++) {
 		for (unsigned int n = 1; n < 4; n++) {
 			fail_call(calls[i], n, EINTR);
-			assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+			assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 			assert_true(call_failed());
 			assert_content(f->place.path, f->after, SIZE);
 			hold_reversible(f);
@@ -306,7 +343,7 @@ static void signals_do_not_disturb(void **data)
 static void fix_without_memory(unsigned int n, void *data)
 {
 	struct fixture *f = data;
-	struct xf_error *err = xf_fix_in_place(f->state, f->report, NULL);
+	struct xf_error *err = xf_fix_in_place(f->state, f->report, NULL, NULL);
 
 	(void)n;
 	if (allocation_failed()) {
@@ -340,7 +377,7 @@ static void undo_without_memory(unsigned int n, void *data)
 	if (!is_there(f->place.undo)) {
 		hold_untouched(f);
 		same_times(f->place.path, &f->state->input.before);
-		assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+		assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 	}
 }
 
@@ -348,7 +385,7 @@ static void no_memory_to_undo(void **data)
 {
 	struct fixture *f = *data;
 
-	assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+	assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 	assert_true(fail_each_allocation(undo_without_memory, f) > 3);
 	hold_untouched(f);
 }
@@ -361,7 +398,7 @@ static void any_call_of_undo_fails(void **data)
 	struct fixture *f = *data;
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		assert_fine(xf_fix_in_place(f->state, f->report, NULL));
+		assert_fine(xf_fix_in_place(f->state, f->report, NULL, NULL));
 		for (unsigned int n = 1;; n++) {
 			struct xf_undo_result result = { 0 };
 
@@ -516,6 +553,7 @@ int main(void)
 		TEST(replaced_since),
 		TEST(removed_since),
 		TEST(locked),
+		TEST(asked_once_more_when_locked),
 		TEST(pipes_are_not_repaired),
 		TEST(any_call_fails),
 		TEST(signals_do_not_disturb),

@@ -251,16 +251,29 @@ static struct xf_error *place_nowhere(const struct xf_state *state, const struct
 	return xf_error_new(XF_ERR_FORMAT, state->name, "has no place for it");
 }
 
-static struct xf_error *may_not(const struct xf_state *state, const struct xf_report *report)
+static struct xf_error *may_not(const struct xf_state *state, const struct xf_report *report,
+				bool locked)
 {
+	(void)locked;
 	(void)report;
 	return xf_error_new(XF_ERR_REFUSED, state->name, "is for reading only");
+}
+
+static struct xf_error *place_none(const struct xf_state *state, const struct xf_edit *edits,
+				   size_t count, struct xf_edit_list *out)
+{
+	(void)state;
+	(void)edits;
+	(void)count;
+	(void)out;
+	return NULL;
 }
 
 static void edits_are_placed(void **unused)
 {
 	const struct xf_format far = { .name = "far", .place = place_far };
 	const struct xf_format nowhere = { .name = "nowhere", .place = place_nowhere };
+	const struct xf_format none = { .name = "none", .place = place_none };
 	struct xf_state *state = leaky_state(told(XF_FPSSE, UINT64_MAX, "the file"));
 	struct xf_report *report;
 
@@ -275,6 +288,10 @@ static void edits_are_placed(void **unused)
 	state->format = &nowhere;
 	assert_error(xf_check(state, NULL, NULL, XF_ALL, &report), XF_ERR_FORMAT,
 		     "has no place for it");
+	/* Addresses that are no offsets must never be taken for some. */
+	state->format = &none;
+	assert_error(xf_check(state, NULL, NULL, XF_ALL, &report), XF_ERR_DAMAGED,
+		     "is not in the file");
 	synthetic_free(state);
 }
 
@@ -296,7 +313,7 @@ static void reading_only(void **unused)
 
 	struct xf_report *report = check(state, NULL);
 
-	assert_error(xf_fix_in_place(state, report, NULL), XF_ERR_REFUSED, "reading only");
+	assert_error(xf_fix_in_place(state, report, NULL, NULL), XF_ERR_REFUSED, "reading only");
 	assert_error(xf_fix_copy(state, report, place.undo, NULL), XF_ERR_REFUSED, "reading only");
 	assert_false(is_there(place.undo));
 	assert_content(place.path, bytes, sizeof(bytes));

@@ -5,6 +5,9 @@
  */
 #include <errno.h>
 
+#include "state/qcow2_map.h"
+#include "state/qcow2_name.h"
+#include "state/qcow2_refs.h"
 #include "state/state.h"
 #include "tests/report/failing.h"
 #include "tests/state/support.h"
@@ -27,7 +30,7 @@ static struct xf_error *go_through(const char *path, struct outcome *out)
 	if (!err)
 		err = xf_check(state, guest, NULL, XF_ALL, &report);
 	if (!err)
-		err = state->format->may_fix(state, report);
+		err = state->format->may_fix(state, report, false);
 	if (!err && report->edit_count)
 		*out = (struct outcome){ report->edit_count, report->edits[0].offset };
 	xf_report_free(report);
@@ -102,6 +105,157 @@ static void test_changed(void **unused)
 		}
 		assert_int_equal(pwrite(file.fd, bytes.p + at, 1, (off_t)at), 1);
 	}
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+/* ---- Changed between the reading and the lock, as on a block device ---- */
+
+static void put(const struct file *file, uint64_t at, uint64_t number)
+{
+	uint8_t bytes[8];
+
+	for (unsigned int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(number >> (56 - 8 * i));
+	assert_int_equal(pwrite(file->fd, bytes, 8, (off_t)at), 8);
+}
+
+/* Where the entry is that names the cluster of `place`. */
+static uint64_t entry_of(const struct bytes *bytes, uint64_t place)
+{
+	uint64_t cluster = place & ~(uint64_t)511;
+
+	for (size_t at = 512; at + 8 <= bytes->size; at += 8) {
+		uint64_t number = 0;
+
+		for (unsigned int i = 0; i < 8; i++)
+			number = number << 8 | bytes->p[at + i];
+		if ((number & XF_QCOW2_OFFSET) == cluster && number >> 62 != 1 &&
+		    number >> 56 != 0 && !(number & 511))
+			return at;
+	}
+	fail_msg("nothing names the cluster");
+	return 0;
+}
+
+static void test_changed_since(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+	uint64_t place = sound_place(&file), cluster = place & ~(uint64_t)511;
+	uint64_t entry = entry_of(&bytes, place);
+	struct xf_evidence *guest = NULL;
+	struct xf_report *report = NULL;
+	struct xf_state *state = NULL;
+
+	(void)unused;
+	assert_null(xf_state_open(file.path, NULL, &state));
+	assert_null(xf_evidence_from_mask("0x3", &guest));
+	assert_null(xf_check(state, guest, NULL, XF_ALL, &report));
+	assert_null(state->format->may_fix(state, report, true));
+	/* What was read of the tables must not be kept. */
+	put(&file, entry, 0);
+	assert_refused(state->format->may_fix(state, report, true), XF_ERR_DAMAGED,
+		       "is not in the file");
+	/* A copy of the cluster elsewhere is the snapshot's now. */
+	put(&file, entry, ((uint64_t)1 << 63) | bytes.size);
+	assert_int_equal(pwrite(file.fd, bytes.p + cluster, 512, (off_t)bytes.size), 512);
+	assert_refused(state->format->may_fix(state, report, true), XF_ERR_DAMAGED, "beyond");
+	put(&file, entry, ((uint64_t)1 << 63) | (cluster + 512));
+	assert_refused(state->format->may_fix(state, report, true), XF_ERR_REFUSED,
+		       "is not where it was");
+	xf_report_free(report);
+	xf_evidence_free(guest);
+	xf_state_close(state);
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+/* A cluster that the snapshot has no entry for. */
+static void test_of_nobody(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+	struct xf_qcow2_place place = { .offset = sound_place(&file) & ~(uint64_t)511 };
+	uint64_t entry = entry_of(&bytes, place.offset);
+	const struct xf_qcow2_snapshot *snapshot = NULL;
+	struct xf_qcow2 image = { 0 };
+	struct xf_input input;
+
+	(void)unused;
+	put(&file, entry, 0);
+	assert_null(xf_input_open(file.path, NULL, &input));
+	assert_null(xf_input_read_head(&input));
+	assert_null(xf_qcow2_open(&input, &image));
+	assert_null(xf_qcow2_find(&image, NULL, &snapshot));
+	assert_refused(xf_qcow2_only_of(&image, snapshot, &place, 1), XF_ERR_REFUSED,
+		       "is no longer the snapshot's");
+	xf_qcow2_deinit(&image);
+	xf_input_close(&input);
+	close(file.fd);
+	bytes_free(&bytes);
+}
+
+/* ---- Undone ---- */
+
+static void flip(const struct file *file, uint64_t at)
+{
+	uint8_t byte;
+
+	assert_int_equal(pread(file->fd, &byte, 1, (off_t)at), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(file->fd, &byte, 1, (off_t)at), 1);
+}
+
+static void repair(const char *path, const char *undo)
+{
+	struct xf_evidence *guest = NULL;
+	struct xf_report *report = NULL;
+	struct xf_state *state = NULL;
+
+	assert_null(xf_state_open(path, NULL, &state));
+	assert_null(xf_evidence_from_mask("0x3", &guest));
+	assert_null(xf_check(state, guest, NULL, XF_ALL, &report));
+	assert_null(xf_fix_in_place(state, report, undo));
+	xf_report_free(report);
+	xf_evidence_free(guest);
+	xf_state_close(state);
+}
+
+/* The next clusters are another's: a running guest's disk, a snapshot that was taken since. */
+static void test_neighbours_change(void **unused)
+{
+	struct bytes bytes = read_made("one");
+	struct file file = file_of(bytes.p, bytes.size);
+	uint64_t cluster = sound_place(&file) & ~(uint64_t)511;
+	char directory[] = "/tmp/xferry-test.XXXXXX", undo[64];
+	struct xf_undo_result result = { 0 };
+
+	(void)unused;
+	assert_non_null(mkdtemp(directory));
+	snprintf(undo, sizeof(undo), "%s/undo", directory);
+	repair(file.path, undo);
+	flip(&file, cluster - 1);
+	flip(&file, cluster + 512);
+	flip(&file, cluster);
+	assert_refused(xf_undo(undo, &result), XF_ERR_REFUSED, "is not as the repair left it");
+	flip(&file, cluster);
+	flip(&file, cluster + 511);
+	assert_refused(xf_undo(undo, &result), XF_ERR_REFUSED, "is not as the repair left it");
+	flip(&file, cluster + 511);
+	assert_null(xf_undo(undo, &result));
+	assert_int_equal(result.edits, 1);
+	free(result.path);
+	flip(&file, cluster - 1);
+	flip(&file, cluster + 512);
+
+	uint8_t *now = malloc(bytes.size);
+
+	assert_non_null(now);
+	assert_int_equal(pread(file.fd, now, bytes.size, 0), bytes.size);
+	assert_memory_equal(now, bytes.p, bytes.size);
+	free(now);
+	assert_int_equal(rmdir(directory), 0);
 	close(file.fd);
 	bytes_free(&bytes);
 }
@@ -194,7 +348,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cut),	  cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_list),
-		cmocka_unit_test(test_io_errors),
+		cmocka_unit_test(test_io_errors), cmocka_unit_test(test_changed_since),
+		cmocka_unit_test(test_of_nobody), cmocka_unit_test(test_neighbours_change),
 	};
 
 	return cmocka_run_group_tests_name("qcow2", tests, NULL, NULL);

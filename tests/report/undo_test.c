@@ -36,7 +36,7 @@ static void repair(struct fixture *f)
 
 	assert_fine(xf_check(state, &evidence, NULL, XF_ALL, &report));
 	assert_int_equal(report->edit_count, 2);
-	assert_fine(xf_fix_in_place(state, report, NULL));
+	assert_fine(xf_fix_in_place(state, report, NULL, NULL));
 	xf_report_free(report);
 	synthetic_free(state);
 }
@@ -171,6 +171,46 @@ static void write_edits(const struct fixture *f, const char *edits)
 	write_edits_around(f, edits, around(f));
 }
 
+/* Others' pieces of the file, beside the one that the edits are in, may change. */
+static void beside_its_piece(void **data)
+{
+	struct fixture *f = *data;
+	static const struct xf_evidence evidence = { .guest = { XF_FPSSE, UINT64_MAX } };
+	struct xf_vcpu vcpus[] = { vcpu_at(0, 100, 0x203, 1), vcpu_at(1, 108, 0x203, 1) };
+	struct xf_undo_result result = { 0 };
+	struct xf_report *report;
+
+	for (size_t i = 0; i < SIZE; i++) {
+		bool is_edit = i >= 100 && i < 116, is_beside = i < 64 || i >= 128;
+		uint8_t bytes[SIZE];
+
+		unlink(f->place.undo);
+		write_file(f->place.path, f->before, SIZE);
+
+		struct xf_state *state = synthetic_file(f->place.path, vcpus, 2);
+
+		state->record.piece = 64;
+		assert_fine(xf_check(state, &evidence, NULL, XF_ALL, &report));
+		assert_fine(xf_fix_in_place(state, report, NULL));
+		xf_report_free(report);
+		synthetic_free(state);
+		memcpy(bytes, f->after, SIZE);
+		bytes[i] ^= 0x40;
+		write_file(f->place.path, bytes, SIZE);
+		if (!is_beside) {
+			assert_error(xf_undo(f->place.undo, &result), XF_ERR_REFUSED,
+				     "is not as the repair left it");
+			assert_content(f->place.path, bytes, SIZE);
+			continue;
+		}
+		assert_fine(xf_undo(f->place.undo, &result));
+		free(result.path);
+		assert_false(is_edit);
+		memcpy(bytes + 100, f->before + 100, 16);
+		assert_content(f->place.path, bytes, SIZE);
+	}
+}
+
 /* Of a state that was replaced. */
 #define REPLACED(rest)                                                                 \
 	"{\"xferry_undo\":2,\"state\":\"state\",\"size\":1024,\"crc32\":\"00000000\"," \
@@ -207,6 +247,24 @@ static void lies(void **data)
 		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
 		  "\"edits\":{}}",
 		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"piece\":0,\"edits\":[]}",
+		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"piece\":65,\"edits\":[]}",
+		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"piece\":\"64\",\"edits\":[]}",
+		  XF_ERR_DAMAGED, "missing or of the wrong type" },
+		/* The edit, and what is beside another, are in two pieces. */
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"piece\":8,\"edits\":[{\"offset\":12,\"old\":\"0000000000000000\","
+		  "\"new\":\"0100000000000000\",\"before\":\"\",\"after\":\"\"}]}",
+		  XF_ERR_DAMAGED, "an edit in it is malformed" },
+		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024,\"around\":\"00000000\","
+		  "\"piece\":8,\"edits\":[{\"offset\":16,\"old\":\"00\",\"new\":\"01\","
+		  "\"before\":\"00\",\"after\":\"\"}]}",
+		  XF_ERR_DAMAGED, "an edit in it is malformed" },
 		{ "{\"xferry_undo\":1,\"state\":\"state\",\"size\":1024}", XF_ERR_DAMAGED,
 		  "missing or of the wrong type" },
 		{ "{\"xferry_undo\":1,\"size\":1024,\"around\":\"00000000\",\"edits\":[]}",
@@ -487,7 +545,7 @@ static void undo_file_elsewhere(void **data)
 	struct xf_state *state = synthetic_file(f->place.path, &vcpu, 1);
 
 	assert_fine(xf_check(state, &evidence, NULL, XF_ALL, &report));
-	assert_fine(xf_fix_in_place(state, report, elsewhere.undo));
+	assert_fine(xf_fix_in_place(state, report, elsewhere.undo, NULL));
 	assert_false(is_there(f->place.undo));
 	strcpy(f->place.undo, elsewhere.undo);
 	expect_undone(f, 1);
@@ -510,7 +568,7 @@ int main(void)
 		TEST(another_size),	   TEST(partly_taken_back),
 		TEST(wholly_taken_back),   TEST(twice),
 		TEST(moved_together),	   TEST(by_a_relative_name),
-		TEST(undo_file_elsewhere),
+		TEST(undo_file_elsewhere), TEST(beside_its_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
