@@ -115,7 +115,7 @@ struct xf_error *xf_error_advise(struct xf_error *err, const char *advice, const
 
 	if (err == &out_of_memory || asprintf(&text, "%s; %s %s", err->text, advice, name) < 0)
 		return err;
-	make_printable(text);
+	xf_make_printable(text);
 	free((char *)err->text);
 	err->text = text;
 	return err;
