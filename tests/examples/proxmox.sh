@@ -205,7 +205,7 @@ echo 'ok without xferry a VM is not started from what nobody has looked at'
 sed '/^runningcpu:/d' snapshot.conf >conf/100.conf
 cp as-saved $state
 hook 0 pre-start "$rollback"
-says 'no word of its guest.s CPU .*: not repaired'
+says "no word of its guest.s CPU .*: not repaired; by hand: xferry check --qm '[^']*/100.conf:before' --to local '"
 same_file $state as-saved
 cp snapshot.conf conf/100.conf
 head -c 1M /dev/zero >$state
