@@ -94,7 +94,7 @@ static unsigned int check_all(const struct verb *verb, const struct options *opt
 			     "name the files");
 
 	struct xf_error *err = load_request(options, &request);
-	atomic_bool from_used = false;
+	bool from_used = false;
 
 	if (err)
 		return complain(err);

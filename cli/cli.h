@@ -3,7 +3,6 @@
 #ifndef XF_CLI_CLI_H
 #define XF_CLI_CLI_H
 
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "xferry.h"
@@ -72,7 +71,7 @@ struct request {
 	struct xf_evidence *guest;
 	struct xf_host *from; /* where the guest began, for what depends on its host */
 	/* With several files: set by one that depends on it. NULL: the only one must. */
-	atomic_bool *from_used;
+	bool *from_used;
 	struct xf_host *target;
 	uint64_t only;
 	bool has_layout; /* the state is a raw area of this layout */

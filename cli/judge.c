@@ -29,7 +29,7 @@ static struct xf_error *tell_from(const struct request *request, struct xf_state
 	if (err && !(unused && (given_uses || request->from_used)))
 		return err;
 	if (request->from_used && (!unused || given_uses))
-		atomic_store(request->from_used, true);
+		__atomic_store_n(request->from_used, true, __ATOMIC_RELAXED);
 	xf_error_free(err);
 	return NULL;
 }
