@@ -94,12 +94,18 @@ static unsigned int check_all(const struct verb *verb, const struct options *opt
 			     "name the files");
 
 	struct xf_error *err = load_request(options, &request);
+	bool from_used = false;
 
 	if (err)
 		return complain(err);
+	if (any_tree || options->count > 1)
+		request.from_used = &from_used;
 	status = any_tree ? check_trees(options->arguments, trees, options->count, &request, jobs,
 					options->json)
 			  : check_files(options, &request);
+	if (request.from && request.from_used && !from_used)
+		fprintf(stderr, "xferry: note: nothing that was checked depends on the host that "
+				"--from tells\n");
 	request_deinit(&request);
 	return status;
 }

@@ -70,6 +70,8 @@ bool read_options(const struct verb *verb, int argc, char **argv, struct options
 struct request {
 	struct xf_evidence *guest;
 	struct xf_host *from; /* where the guest began, for what depends on its host */
+	/* With several files: set by one that depends on it. NULL: the only one must. */
+	bool *from_used;
 	struct xf_host *target;
 	uint64_t only;
 	bool has_layout; /* the state is a raw area of this layout */

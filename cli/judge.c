@@ -19,17 +19,31 @@ static struct xf_error *open_visibly(const struct spot *spot, struct xf_state **
 	return err;
 }
 
+/* --from without effect is a mistake: it is no evidence by itself. */
+static struct xf_error *tell_from(const struct request *request, struct xf_state *state)
+{
+	struct xf_error *err = xf_state_began_on(state, request->from);
+	bool unused = err && err->code == XF_ERR_USAGE;
+	bool given_uses = request->guest && request->guest->all_of_host;
+
+	if (err && !(unused && (given_uses || request->from_used)))
+		return err;
+	if (request->from_used && (!unused || given_uses))
+		__atomic_store_n(request->from_used, true, __ATOMIC_RELAXED);
+	xf_error_free(err);
+	return NULL;
+}
+
 struct xf_error *open_state(const struct spot *spot, const struct request *request,
 			    struct xf_state **state)
 {
 	struct xf_error *err;
 
 	if (request->has_layout)
-		return xf_state_open_area(spot->path, &request->layout, state);
-	err = spot->quiet ? open_spot(spot, NULL, state) : open_visibly(spot, state);
-	if (!err && request->from)
-		err = xf_state_began_on(*state, request->from);
-	return err;
+		err = xf_state_open_area(spot->path, &request->layout, state);
+	else
+		err = spot->quiet ? open_spot(spot, NULL, state) : open_visibly(spot, state);
+	return err || !request->from ? err : tell_from(request, *state);
 }
 
 struct xf_error *judge(const struct spot *spot, const struct request *request,

@@ -325,7 +325,7 @@ const struct xf_evidence *xf_state_evidence(const struct xf_state *state);
 
 /*
  * Where the file tells that the guest was shown all that its host had: this was the
- * host. Elsewhere without effect.
+ * host. Elsewhere XF_ERR_USAGE, and nothing has changed.
  */
 struct xf_error *xf_state_began_on(struct xf_state *state, const struct xf_host *host);
 

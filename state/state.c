@@ -423,7 +423,9 @@ struct xf_error *xf_state_began_on(struct xf_state *state, const struct xf_host 
 	struct xf_evidence *evidence = NULL;
 
 	if (!state->record.evidence || !state->record.evidence->all_of_host)
-		return NULL;
+		return xf_error_new(XF_ERR_USAGE, state->name,
+				    "nothing that the guest was shown depends on the host that "
+				    "it began on, which --from tells: leave that out");
 	XF_TRY(xf_evidence_began_on(state->record.evidence, host, &evidence));
 	xf_evidence_free(state->record.evidence);
 	state->record.evidence = evidence;

@@ -71,6 +71,15 @@ fails 16 "$only_one" fix --cpu qemu64 --cpuid profile --exposed 0x3 --in-place v
 fails 16 "$only_one" check --xml profile --qm profile vm
 fails 16 "$only_one" check --qm profile --cpuid profile vm
 fails 16 '--from explains --cpu, --xml or --qm and needs one' filter --from preset:linux-6.6
+sample leaky-pc-qemu64.qevm from-state
+for words in check 'check --cpu qemu64' 'fix -o copy' 'fix --cpu qemu64 --in-place'; do
+	# shellcheck disable=SC2086 # words
+	fails 16 '^xferry: from-state: nothing that the guest was shown depends on the host' \
+		$words --from preset:linux-6.6 from-state
+done
+fails 16 '^xferry: from-state: nothing that the guest was shown depends on the host' \
+	route --cpu qemu64 --from preset:linux-6.6 from-state preset:linux-6.2 preset:linux-6.6
+rm from-state
 fails 16 '--cpuid and --exposed do not' check --exposed 3 --from preset:linux-6.6 vm
 fails 16 '--cpuid and --exposed do not' check --cpuid profile --from preset:linux-6.6 vm
 fails 16 "unknown CPU model \"x86-64-v2-AES\": .*'qm showcmd VMID'" check --cpu x86-64-v2-AES vm

@@ -58,4 +58,16 @@ run 8 fix --json "${guest[@]}" -o clean leaky
 objects 1
 one_error '^xferry: clean: exists already'
 nothing_written
+# --from that no file has any use of: a note, and the reports as without it.
+run 4 check --json "${guest[@]}" leaky clean
+cp "$said/out" "$said/without"
+run 4 check --json "${guest[@]}" --from preset:linux-6.2 leaky clean
+one_error '^xferry: note: nothing that was checked depends on the host that --from tells$'
+diff "$said/without" "$said/out" || die "--from has changed the reports (> with it)"
+mkdir dir
+cp leaky dir
+run 4 check "${guest[@]}" --from preset:linux-6.2 dir
+one_error '^xferry: note: nothing that was checked depends'
+run 0 check --cpu max --from preset:linux-6.2 leaky dir
+no_error
 echo 'ok several files'

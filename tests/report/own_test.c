@@ -148,7 +148,7 @@ static void began_on_a_host(void **unused)
 
 	(void)unused;
 	/* It does not depend on the host: nothing happens. */
-	assert_fine(xf_state_began_on(state, &host));
+	assert_error(xf_state_began_on(state, &host), XF_ERR_USAGE, "depends on the host");
 	assert_string_equal(xf_state_evidence(state)->source, "host-model");
 	state->record.evidence->all_of_host = true;
 	assert_fine(xf_state_began_on(state, &host));
