@@ -228,12 +228,14 @@ static void scope_close_state(struct xf_state **state)
  * A repair in several places that is killed between two of them leaves what no format takes for
  * sound: a checksum that does not fit. Who meets it must learn that there is a way back.
  */
-static struct xf_error *not_readable(const struct xf_state *state, struct xf_error *err)
+static struct xf_error *not_readable(const struct place *place, const struct xf_state *state,
+				     struct xf_error *err)
 {
 	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
 	XF_AUTO_FREE char *undo_path = NULL;
 
-	if (err->code != XF_ERR_DAMAGED || !state->input.seekable)
+	/* A file on standard input has no name by which its undo file could be found. */
+	if (err->code != XF_ERR_DAMAGED || strcmp(place->path, "-") == 0)
 		return err;
 	undo_path = xf_text("%s.xfundo", state->name);
 	if (!undo_path || access(undo_path, F_OK) < 0)
@@ -262,7 +264,7 @@ static struct xf_error *open_place(struct place *place, const struct xf_progress
 	struct xf_error *err = state->format->read(&state->input, &state->record);
 
 	if (err)
-		return not_readable(state, err);
+		return not_readable(place, state, err);
 	XF_TRY(xf_input_unchanged(&state->input));
 	state->input.progress = NULL; /* the caller's may not live as long */
 	*out = xf_take(state);
