@@ -54,9 +54,9 @@ static const struct {
 static char *models_beside(const char *conf, const char *way)
 {
 	const char *slash = strrchr(conf, '/');
-	int dir = slash ? (int)(slash - conf) : 0;
+	XF_AUTO_FREE char *folder = strndup(conf, slash ? (size_t)(slash + 1 - conf) : 0);
 
-	return xf_text("%.*s%s%s/virtual-guest/cpu-models.conf", dir, conf, slash ? "/" : "", way);
+	return folder ? xf_text("%s%s/virtual-guest/cpu-models.conf", folder, way) : NULL;
 }
 
 static bool is_of_this_machine(const char *conf)
