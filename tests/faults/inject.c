@@ -18,7 +18,8 @@
  *
  * LOG gets "did NAME ERROR" when it came to that, and "exit STATUS" or "signal NUMBER". With
  * `record`, all calls, "call TASK CALL NAME ERRORS SHORT" (how many errors it can give,
- * whether it can be short), and what they changed (changes.h).
+ * whether it can be short), and what they changed (changes.h). With INJECT_NO_TMPFILE in the
+ * environment no file system has files without a name.
  */
 #include <elf.h>
 #include <err.h>
@@ -197,16 +198,23 @@ static void shorten(struct task *task, const struct kind *kind)
 	tell(kind, "short");
 }
 
+/* Nothing gives these for ever. */
+static bool passes(int error)
+{
+	return error == EINTR || error == EAGAIN;
+}
+
 static void strike(struct task *task, const struct kind *kind)
 {
+	if ((fault.how == FAIL || fault.how == FAIL_ON) &&
+	    (!kind || (fault.how == FAIL_ON && passes(error_of(kind, fault.which)))))
+		return;
 	fault.reached = true;
 	switch (fault.how) {
 	case RECORD:
 		break;
 	case FAIL:
 	case FAIL_ON:
-		if (!kind)
-			break;
 		fault.number = kind->number;
 		fault.error = error_of(kind, fault.which);
 		let_fail(task, kind, fault.error);
@@ -231,13 +239,20 @@ static void strike(struct task *task, const struct kind *kind)
 
 static bool fails_too(const struct task *task, const struct kind *kind)
 {
-	if (!fault.reached || !kind || task->failing)
+	if (!fault.reached || !kind || task->failing || task->changed)
 		return false;
 	return (fault.how == FAIL_ON && kind->number == fault.number) ||
 	       (fault.how == DEAD && is_of_a_disk(&task->call, kind));
 }
 
 /* ---- Calls ---- */
+
+/* As on a file system that has none. */
+static bool is_without_tmpfile(const struct call *call)
+{
+	return call->number == SYS_openat && (call->arguments[2] & O_TMPFILE) == O_TMPFILE &&
+	       getenv("INJECT_NO_TMPFILE");
+}
 
 static void call_begins(struct task *task, const struct __ptrace_syscall_info *info)
 {
@@ -254,12 +269,13 @@ static void call_begins(struct task *task, const struct __ptrace_syscall_info *i
 		fprintf(log_file, "call %zu %zu %s %zu %d\n", index, n,
 			kind ? kind->name : "another", count_errors(kind),
 			kind && kind->size_argument);
-		return;
 	}
-	if (index == fault.task && n == fault.call)
+	if (fault.how != RECORD && index == fault.task && n == fault.call)
 		strike(task, kind);
 	if (fails_too(task, kind))
 		let_fail(task, kind, fault.error);
+	else if (is_without_tmpfile(&task->call) && !task->failing)
+		let_fail(task, kind, EOPNOTSUPP);
 }
 
 /* What the program gets to see. */
@@ -280,7 +296,7 @@ static void set_outcome(struct task *task)
 static void call_ends(struct task *task, const struct __ptrace_syscall_info *info)
 {
 	task->call.result = info->exit.rval;
-	if (fault.how == RECORD && info->exit.rval >= 0)
+	if (fault.how == RECORD && info->exit.rval >= 0 && !task->failing)
 		change_done(&task->call, log_file);
 	if (task->failing || task->changed)
 		set_outcome(task);

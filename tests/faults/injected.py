@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every call of an operation goes wrong once, in each of the ways that such a call can."""
 
+import os
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
 
-from operations import KILLED, Lost
+from operations import DONE, KILLED, Lost
 
-# Nobody gives these for ever.
-PASSING = ('EINTR', 'EAGAIN')
+SYNCS = ('fsync', 'fdatasync')
 CHANGES = ('pwrite64', 'write', 'fsync', 'fdatasync', 'ftruncate', 'link', 'linkat', 'rename',
            'unlink', 'copy_file_range', 'fchmod', 'splice', 'sendfile')
 READS = ('read', 'pread64', 'lseek')
@@ -107,12 +107,19 @@ def cut_repair(operation, inject):
         raise AssertionError(f'{operation.name}: {last} was not made again')
 
 
+def environment_of(operation):
+    """What inject.c is told of the file system."""
+    more = {} if operation.scenario.has_tmpfile else {'INJECT_NO_TMPFILE': '1'}
+    return {**os.environ, **more}
+
+
 def run(operation, inject, words, limit=30, arguments=None):
     """Runs the operation under inject.c; its status and what was written down."""
     log = operation.work.parent / 'log'
     command = [inject, log, *words, '--', operation.xferry, *(arguments or operation.arguments())]
     with operation.ends() as ends:
-        with subprocess.Popen(command, cwd=operation.work, **ends.files) as process:
+        with subprocess.Popen(command, cwd=operation.work, env=environment_of(operation),
+                              **ends.files) as process:
             try:
                 if process.wait(limit):
                     raise AssertionError(f'{command}: status {process.returncode}')
@@ -137,6 +144,8 @@ def strike(operation, inject, point, limit):
     _, name, what = did[0]
     if point.how.startswith('kill') and point.call.task == 0 and status != KILLED:
         raise AssertionError(f'{operation.name}: {point}: not killed, status {status}')
+    if status == DONE[operation.kind] and name in SYNCS and not point.how.startswith('kill'):
+        raise Lost(f'status {status}, and {name} has failed: it may not be durable')
     operation.judge(status, operation.said() or unsaid(point, name))
     return what
 

@@ -160,7 +160,7 @@ class Disk:
             for entries in [directory.durable, *directory.pending]:
                 named.update(entries.values())
         for inode in sorted(named - {None}):
-            units += [(inode, i) for i in range(len(self.files[inode].pending))]
+            units += [(inode, i) for i in range(len(self.file(inode).pending))]
         return units
 
     def entries_with(self, chosen):
@@ -179,7 +179,7 @@ class Disk:
                 names.setdefault(file, []).append(
                     os.path.relpath(os.path.join(path, name), self.root))
         for inode in names:
-            file = self.files[inode]
+            file = self.file(inode)
             contents[inode] = file.with_pieces(pick(inode, file.pending))
         return {name: places.Entry(contents[inode], MODE, tuple(sorted(names[inode])))
                 for inode in names for name in names[inode]}

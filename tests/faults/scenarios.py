@@ -80,6 +80,7 @@ class Scenario:
     undo: str = 'vm.xfundo'  # what it calls the undo file by itself
     rewritten: bool = False  # a new file takes the old one's place
     program: str = ''  # that packs
+    has_tmpfile: bool = True  # files without a name: else a hidden name may be left
     operations: tuple = ('in-place', 'copy', 'undo', 'undo-cut')
 
     def lacks(self):
@@ -96,12 +97,16 @@ SCENARIOS = [
     Scenario('libvirt-raw', partial(make_libvirt, packing='raw')),
     Scenario('libvirt-gzip', partial(make_libvirt, packing='gzip'), rewritten=True,
              operations=('in-place', 'copy', 'undo', 'undo-cut', *ELSEWHERE)),
-    Scenario('libvirt-zstd', partial(make_libvirt, packing='zstd'), rewritten=True, program='zstd'),
+    Scenario('libvirt-zstd', partial(make_libvirt, packing='zstd'), rewritten=True,
+             program='zstd'),
     Scenario('qcow2', make_qcow2, QEMU64, argument='vm#second',
              undo='vm#second.xfundo'),
     Scenario('cloud-hypervisor', make_cloud_hypervisor, argument='snapshot',
              file='snapshot/state.json', undo='snapshot/state.json.xfundo'),
     Scenario('firecracker', make_firecracker),
+    Scenario('no-tmpfile', make_stream, QEMU64, has_tmpfile=False),
+    Scenario('no-tmpfile-gzip', partial(make_libvirt, packing='gzip'), rewritten=True,
+             has_tmpfile=False),
 ]
 
 # Those at which calls fail in the quick part, too: every way to write, and to go back.
