@@ -18,8 +18,9 @@
  *
  * LOG gets "did NAME ERROR" when it came to that, and "exit STATUS" or "signal NUMBER". With
  * `record`, all calls, "call TASK CALL NAME ERRORS SHORT" (how many errors it can give,
- * whether it can be short), and what they changed (changes.h). With INJECT_NO_TMPFILE in the
- * environment no file system has files without a name.
+ * whether it can be short), and what they changed (changes.h). With INJECT_RECORD
+ * in the environment this is written down beside a fault, too; with INJECT_NO_TMPFILE no file
+ * system has files without a name.
  */
 #include <elf.h>
 #include <err.h>
@@ -80,6 +81,7 @@ static struct task tasks[MAX_TASKS];
 static size_t task_count;
 static struct fault fault;
 static FILE *log_file;
+static bool recording;
 
 /* ---- Tasks ---- */
 
@@ -264,7 +266,7 @@ static void call_begins(struct task *task, const struct __ptrace_syscall_info *i
 	for (int i = 0; i < 6; i++)
 		task->call.arguments[i] = info->entry.args[i];
 	task->failing = task->carried_out = false;
-	if (fault.how == RECORD) {
+	if (recording) {
 		change_begins(&task->call);
 		fprintf(log_file, "call %zu %zu %s %zu %d\n", index, n,
 			kind ? kind->name : "another", count_errors(kind),
@@ -296,7 +298,7 @@ static void set_outcome(struct task *task)
 static void call_ends(struct task *task, const struct __ptrace_syscall_info *info)
 {
 	task->call.result = info->exit.rval;
-	if (fault.how == RECORD && info->exit.rval >= 0 && !task->failing)
+	if (recording && info->exit.rval >= 0 && (!task->failing || task->carried_out))
 		change_done(&task->call, log_file);
 	if (task->failing || task->changed)
 		set_outcome(task);
@@ -472,6 +474,7 @@ int main(int argc, char **argv)
 	if (!log_file)
 		err(2, "%s", argv[1]);
 	read_fault(argv + 2);
+	recording = fault.how == RECORD || getenv("INJECT_RECORD");
 
 	pid_t pid = start(argv + at + 1);
 

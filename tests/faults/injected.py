@@ -6,6 +6,7 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 
+import power
 from operations import DONE, KILLED, Lost
 
 SYNCS = ('fsync', 'fdatasync')
@@ -107,18 +108,19 @@ def cut_repair(operation, inject):
         raise AssertionError(f'{operation.name}: {last} was not made again')
 
 
-def environment_of(operation):
-    """What inject.c is told of the file system."""
-    more = {} if operation.scenario.has_tmpfile else {'INJECT_NO_TMPFILE': '1'}
+def environment_of(operation, **more):
+    """What inject.c is told beside its words."""
+    if not operation.scenario.has_tmpfile:
+        more['INJECT_NO_TMPFILE'] = '1'
     return {**os.environ, **more}
 
 
-def run(operation, inject, words, limit=30, arguments=None):
+def run(operation, inject, words, limit=30, arguments=None, **environment):
     """Runs the operation under inject.c; its status and what was written down."""
     log = operation.work.parent / 'log'
     command = [inject, log, *words, '--', operation.xferry, *(arguments or operation.arguments())]
     with operation.ends() as ends:
-        with subprocess.Popen(command, cwd=operation.work, env=environment_of(operation),
+        with subprocess.Popen(command, cwd=operation.work, env=environment_of(operation, **environment),
                               **ends.files) as process:
             try:
                 if process.wait(limit):
@@ -146,13 +148,25 @@ def strike(operation, inject, point, limit):
         raise AssertionError(f'{operation.name}: {point}: not killed, status {status}')
     if status == DONE[operation.kind] and name in SYNCS and not point.how.startswith('kill'):
         raise Lost(f'status {status}, and {name} has failed: it may not be durable')
-    operation.judge(status, operation.said() or unsaid(point, name))
+    operation.judge(status, None if is_dumb(point, name) else operation.said(),
+                    may_litter=point.how == 'dead' or name == 'unlink')
     return what
 
 
-def unsaid(point, name):
+def is_dumb(point, name):
     """When nothing can be written any more, nothing can be said."""
-    return 'xferry: …' if point.how == 'fail-on' and name.startswith('write') else ''
+    return point.how == 'fail-on' and name.startswith('write')
+
+
+def record_failures(operation, inject, calls, limit):
+    """Each change that fails once, and what is changed then: runs after which the power fails."""
+    for call in calls:
+        if call.name in CHANGES and call.task == 0:
+            operation.reset()
+            disk = power.Disk(operation.work)
+            words = Point(call, 'fail').words()
+            _, lines = run(operation, inject, words, limit, INJECT_RECORD='1')
+            yield call, disk, lines
 
 
 def strike_all(operation, inject, points, tell, limit):

@@ -121,10 +121,12 @@ class Operation:
 
     # ---- Judgement ----
 
-    def judge(self, status, said=''):
-        """Raises Lost. `status`: that of the command; KILLED; None after a power loss."""
-        now = self.look(hidden=status is not None and status != KILLED)
-        if status is not None and status != KILLED:
+    def judge(self, status, said='', may_litter=False):
+        """Raises Lost. `status`: that of the command; KILLED; None after a power loss. `said`: on
+        standard error; None if that could not be written. `may_litter`: nothing can be removed."""
+        ended = status is not None and status != KILLED
+        now = self.look(hidden=ended and not may_litter)
+        if ended:
             self.judge_status(status, said, now)
         key = tuple(sorted(now.items()))
         if key not in self.judged:
@@ -141,7 +143,8 @@ class Operation:
             return
         if status & ~DONE[self.kind] != ERROR:
             raise Lost(f'status {status}: {said}')
-        self.judge_words(said, now)
+        if said is not None:
+            self.judge_words(said, now)
 
     def judge_words(self, said, now):
         """One line; of a file that has changed, with the way on."""

@@ -208,9 +208,10 @@ def fingerprint(entries):
                         for name, entry in entries.items()))
 
 
-def lose_power(operation, lines, disk, tell, samples):
-    """After each change: counts of states, of distinct ones among them, and of lost ones."""
-    counts, seen, dice = Counter(), set(), random.Random(SEED)
+def lose_power(operation, lines, disk, tell, samples, seen, why=''):
+    """After each change: counts of states, of lost ones, and of distinct ones among them, which
+    are those that are not in `seen` yet. `why`: what had gone wrong before."""
+    counts, dice = Counter(), random.Random(SEED)
     for number, line in enumerate(['start', *lines]):
         if line != 'start' and not disk.apply(line):
             continue
@@ -227,7 +228,7 @@ def lose_power(operation, lines, disk, tell, samples):
                 operation.judge(None)
             except Lost as lost:
                 counts['lost'] += 1
-                tell(f'{operation.name}: power lost after change {number}, '
+                tell(f'{operation.name}: {why}power lost after change {number}, '
                      f'{line[:60].split(" ", 1)[0]}: {lost}')
     operation.reset()
     return counts

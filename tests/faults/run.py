@@ -67,9 +67,15 @@ def lose_all(operation, disk, options, counts):
     points = (injected.all_points(calls) if options.all
               else injected.few_points(calls, thorough))
     counts['calls'] = len(calls)
+    seen = set()
     if options.without != 'power' and not operation.kind.startswith('filter'):
         samples = SAMPLES if options.all else FEW_SAMPLES
-        counts.update(power.lose_power(operation, lines, disk, tell, samples))
+        counts.update(power.lose_power(operation, lines, disk, tell, samples, seen))
+        if thorough or options.all:
+            for call, disk, lines in injected.record_failures(operation, options.inject, calls,
+                                                              options.limit):
+                counts.update(power.lose_power(operation, lines, disk, tell, samples, seen,
+                                               f'{call.name} {call.index} failed, then '))
     if options.without != 'faults':
         counts.update(injected.strike_all(operation, options.inject, points, tell, options.limit))
 
