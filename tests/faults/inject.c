@@ -136,15 +136,17 @@ static void tell(const struct kind *kind, const char *what)
 	fprintf(log_file, "did %s %s\n", kind ? kind->name : "another", what);
 }
 
+/* One that was killed meanwhile has none any more. */
 static void get_registers(const struct task *task, struct user_regs_struct *registers)
 {
-	if (ptrace(PTRACE_GETREGS, task->pid, NULL, registers) < 0)
+	memset(registers, 0, sizeof(*registers));
+	if (ptrace(PTRACE_GETREGS, task->pid, NULL, registers) < 0 && errno != ESRCH)
 		err(1, "PTRACE_GETREGS");
 }
 
 static void set_registers(const struct task *task, struct user_regs_struct *registers)
 {
-	if (ptrace(PTRACE_SETREGS, task->pid, NULL, registers) < 0)
+	if (ptrace(PTRACE_SETREGS, task->pid, NULL, registers) < 0 && errno != ESRCH)
 		err(1, "PTRACE_SETREGS");
 }
 

@@ -120,8 +120,8 @@ def run(operation, inject, words, limit=30, arguments=None, **environment):
     log = operation.work.parent / 'log'
     command = [inject, log, *words, '--', operation.xferry, *(arguments or operation.arguments())]
     with operation.ends() as ends:
-        with subprocess.Popen(command, cwd=operation.work, env=environment_of(operation, **environment),
-                              **ends.files) as process:
+        told = environment_of(operation, **environment)
+        with subprocess.Popen(command, cwd=operation.work, env=told, **ends.files) as process:
             try:
                 if process.wait(limit):
                     raise AssertionError(f'{command}: status {process.returncode}')

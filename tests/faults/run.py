@@ -26,7 +26,7 @@ from pathlib import Path
 import injected
 import power
 from operations import Operation
-from scenarios import SCENARIOS, THOROUGH
+from scenarios import SCENARIOS, THOROUGH, quick_operations
 
 SKIPPED = 77
 SHOWN = 20
@@ -106,7 +106,8 @@ def is_asked_for(name, options):
 def jobs_of(options):
     """The operations that can be tried here."""
     for scenario in SCENARIOS:
-        for kind in scenario.operations:
+        whole = options.all or options.only
+        for kind in scenario.operations if whole else quick_operations(scenario):
             name = f'{scenario.name} {kind}'
             if not is_asked_for(name, options):
                 continue

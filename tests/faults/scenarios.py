@@ -109,6 +109,20 @@ SCENARIOS = [
              has_tmpfile=False),
 ]
 
+# The quick part has all of the first two, where a writer is another program or has another kind of
+# file also the copy, and of the others what differs: where they write, and how that is undone.
+QUICK = {'stream': None, 'libvirt-gzip': None,
+         'libvirt-zstd': ('in-place', 'copy', 'undo'),
+         'no-tmpfile': ('in-place', 'copy'), 'no-tmpfile-gzip': ('in-place', 'copy'),
+         'linked': ('in-place',), 'libvirt-raw': ('in-place',)}
+QUICK_OTHERS = ('in-place', 'undo')
+
+
+def quick_operations(scenario):
+    """Those of its operations that the quick part has."""
+    return QUICK.get(scenario.name, QUICK_OTHERS) or scenario.operations
+
+
 # Those at which calls fail in the quick part, too: every way to write, and to go back.
 THOROUGH = ['stream in-place', 'stream copy', 'stream undo', 'stream filter',
             'libvirt-gzip in-place', 'libvirt-gzip undo-cut-elsewhere', 'libvirt-zstd copy']
