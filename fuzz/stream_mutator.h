@@ -7,7 +7,7 @@
 #ifndef XF_FUZZ_STREAM_MUTATOR_H
 #define XF_FUZZ_STREAM_MUTATOR_H
 
-#include "fuzz/mutator.h"
+#include "fuzz/json_mutator.h"
 
 #ifdef XF_LIBFUZZER
 #include "base/bytes.h"
@@ -83,7 +83,7 @@ static void move_section(struct mutant *mutant, size_t start, size_t end)
 
 static void mutate_description(struct mutant *mutant, size_t mark)
 {
-	mutant_part(mutant, mark + 5, mutant->size);
+	mutate_json(mutant, mark + 5, mutant->size);
 
 	size_t length = mutant->size - mark - 5;
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "fuzz/json_mutator.h"
 #include "state/edit.h"
 #include "state/state.h"
 #include "state/undo_file.h"
@@ -364,3 +365,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(text);
 	return 0;
 }
+
+#ifdef XF_LIBFUZZER
+/* Of an undo file the first line, of which all depends, or anything. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	struct mutant mutant = { data, size, max, seed };
+	const uint8_t *end = size ? memchr(data + 1, '\n', size - 1) : NULL;
+
+	if (!end || !mutant_pick(&mutant, 3))
+		return LLVMFuzzerMutate(data, size, max);
+	mutate_json(&mutant, 1, (size_t)(end - data));
+	return mutant.size;
+}
+#endif
