@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/confine.h"
 
 /* Everything that one repair works with. */
 struct repair {
@@ -207,6 +207,8 @@ static unsigned int run_fix(const struct verb *verb, int argc, char **argv)
 	status = check_arguments(verb, &options);
 	if (status)
 		return status;
+
+	confine_to_repair(&options);
 
 	const struct spot spot = { .path = options.arguments[0] };
 	struct repair repair = { .options = &options };

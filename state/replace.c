@@ -293,7 +293,8 @@ static struct xf_error *remove_fresh(const struct names *names, const struct xf_
 	return ours ? remove_name(names->fresh) : NULL;
 }
 
-struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, bool *taken_back)
+struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, const char *undo_path,
+				 bool *taken_back)
 {
 	XF_AUTO(names_deinit) struct names names = { 0 };
 	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
@@ -303,6 +304,7 @@ struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, bool *taken_ba
 
 	XF_TRY(find_names(undo->state_path, undo->original_name, &names));
 	XF_TRY(xf_input_open(names.state, NULL, &input));
+	XF_TRY(xf_undo_file_trust(undo, undo_path, &input.before));
 	XF_TRY(xf_input_open_for_writing(&input, &fd));
 	XF_TRY(xf_undo_sum_all(fd, names.state, &now));
 	*taken_back = false;

@@ -85,7 +85,7 @@ static struct xf_error *write_old(int fd, const struct xf_undo_file *undo, const
 	return NULL;
 }
 
-static struct xf_error *take_back(int fd, const char *undo_path, const struct xf_undo_file *undo,
+static struct xf_error *take_back(int fd, const struct xf_undo_file *undo, const char *undo_path,
 				  size_t *taken_back)
 {
 	XF_AUTO_FREE bool *applied = calloc(undo->count + 1, sizeof(*applied));
@@ -98,11 +98,12 @@ static struct xf_error *take_back(int fd, const char *undo_path, const struct xf
 	return to_be_continued(write_old(fd, undo, applied, taken_back), undo_path);
 }
 
-static struct xf_error *open_state(const struct xf_undo_file *undo, int *out)
+static struct xf_error *open_state(const struct xf_undo_file *undo, const char *undo_path, int *out)
 {
 	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
 
 	XF_TRY(xf_input_open(undo->state_path, NULL, &input));
+	XF_TRY(xf_undo_file_trust(undo, undo_path, &input.before));
 
 	bool has_grown = undo->grows && input.size > undo->state_size;
 
@@ -115,20 +116,20 @@ static struct xf_error *open_state(const struct xf_undo_file *undo, int *out)
 	return xf_input_open_for_writing(&input, out);
 }
 
-static struct xf_error *take_edits_back(const char *undo_path, const struct xf_undo_file *undo,
+static struct xf_error *take_edits_back(const struct xf_undo_file *undo, const char *undo_path,
 					size_t *taken_back)
 {
 	XF_AUTO_CLOSE int fd = -1;
 
-	XF_TRY(open_state(undo, &fd));
-	return take_back(fd, undo_path, undo, taken_back);
+	XF_TRY(open_state(undo, undo_path, &fd));
+	return take_back(fd, undo, undo_path, taken_back);
 }
 
-static struct xf_error *take_original_back(const char *undo_path, const struct xf_undo_file *undo,
+static struct xf_error *take_original_back(const struct xf_undo_file *undo, const char *undo_path,
 					   size_t *taken_back)
 {
 	bool changed = false;
-	struct xf_error *err = xf_replace_undo(undo, &changed);
+	struct xf_error *err = xf_replace_undo(undo, undo_path, &changed);
 
 	if (err)
 		return changed ? to_be_continued(err, undo_path) : err;
@@ -143,9 +144,9 @@ struct xf_error *xf_undo(const char *undo_path, struct xf_undo_result *out)
 
 	XF_TRY(xf_undo_file_read(undo_path, &undo));
 	if (undo.original_name)
-		XF_TRY(take_original_back(undo_path, &undo, &taken_back));
+		XF_TRY(take_original_back(&undo, undo_path, &taken_back));
 	else
-		XF_TRY(take_edits_back(undo_path, &undo, &taken_back));
+		XF_TRY(take_edits_back(&undo, undo_path, &taken_back));
 	if (unlink(undo_path) < 0)
 		return to_be_continued(xf_error_errno(undo_path, "remove"), undo_path);
 	XF_TRY(xf_sync_directory(undo_path));
