@@ -48,17 +48,28 @@ def compile_target(target, engine, build):
                 [str(SOURCE / arg) for arg in args if not arg.startswith('-')])
 
 
-def session_seconds(session):
-    """CPU time of a session's processes so far, and of those that they have waited for."""
-    ticks = 0
+def stats():
+    """Of each process its parent, and its CPU time with that of those it has waited for."""
     for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
         try:
             words = stat.read_text().rpartition(')')[2].split()
         except OSError:
             continue
-        if int(words[3]) == session:
-            ticks += sum(map(int, words[11:15]))
-    return ticks / os.sysconf('SC_CLK_TCK')
+        yield int(stat.parent.name), int(words[1]), sum(map(int, words[11:15]))
+
+
+def family_seconds(pid):
+    """CPU time so far of a process and all below it: AFL++'s have sessions of their own."""
+    parents, ticks = {}, {}
+    for child, parent, taken in stats():
+        parents[child], ticks[child] = parent, taken
+    total = 0
+    for child, taken in ticks.items():
+        above = child
+        while above and above != pid:
+            above = parents.get(above)
+        total += taken if above == pid else 0
+    return total / os.sysconf('SC_CLK_TCK')
 
 
 def run(command, log, seconds, stopping, gently, **options):
@@ -66,13 +77,13 @@ def run(command, log, seconds, stopping, gently, **options):
     taken = 0
     with log.open('w') as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, preexec_fn=lowly,
-                                   start_new_session=True, cwd=PLACE, **options)
+                                   cwd=PLACE, **options)
     while True:
         pid, _, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = 0  # it is waited for
             return max(taken, usage.ru_utime + usage.ru_stime)
-        taken = max(taken, session_seconds(process.pid))
+        taken = max(taken, family_seconds(process.pid))
         if stopping.is_set() or taken >= seconds:
             process.send_signal(gently)
         time.sleep(1)
