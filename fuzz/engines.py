@@ -86,7 +86,7 @@ def run(command, log, seconds, stopping, gently, **options):
         taken = max(taken, family_seconds(process.pid))
         if stopping.is_set() or taken >= seconds:
             process.send_signal(gently)
-        time.sleep(1)
+        time.sleep(3)
 
 
 def number(pattern, text):
