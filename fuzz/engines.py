@@ -118,7 +118,7 @@ class LibFuzzer:
         self.shrink(target, made)
         log = log_of(self.name, target)
         cpu = run([made.program, *made.options, f'-timeout={SLOW}', f'-report_slow_units={SLOW}',
-                   '-rss_limit_mb=1024', '-print_final_stats=1', '-reload=0',
+                   '-print_final_stats=1', '-reload=0',
                    # Comparisons count as well every other time: slower, and another way in.
                    f'-use_value_profile={int(time.time()) % 2}',
                    f'-artifact_prefix={finds}/', corpus, *made.places],
