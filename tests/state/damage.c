@@ -148,7 +148,18 @@ static void test_bad_descriptions(void **unused)
 		{ FIELD("\"size\":1},{\"name\":\"env.xcr0\",\"size\":8},{\"name\":\"env.xcr0\","
 			"\"size\":8"),
 		  "'env.xcr0' twice" },
-		{ FIELD("\"size\":9007199254740992},{\"size\":1"), "larger than any file" },
+		{ FIELD("\"size\":9007199254740992},{\"size\":1"), "fields larger than any file" },
+		/* That large a field may be, but no device. */
+		{ FIELD("\"size\":9007199254740992"), "devices larger than any file" },
+		{ DEVICE("\"fields\":[[]]"), "an array where an object" },
+		{ DEVICE("\"fields\":[true]"), "a word where an object" },
+		{ DEVICE("\"fields\":[1]"), "a number where an object" },
+		{ DEVICE("\"subsections\":[[]]"), "an array where an object" },
+		{ DEVICE("\"subsections\":[null]"), "a word where an object" },
+		{ DEVICE("\"subsections\":[\"x\"]"), "a string where an object" },
+		/* No more of a number is repeated than a person reads. */
+		{ FIELD("\"size\":-123456789012345678901234567890123456789012345"),
+		  "'size' is -123456789012345678901234567890123456789, not a count" },
 	};
 
 	(void)unused;
@@ -332,6 +343,55 @@ static void test_moved_size(void **unused)
 		  "\"filler\",\"type\":\"buffer\",\"size\":67",
 		  XF_ERR_DAMAGED, "'env.cr[4]' is expected here");
 	(void)unused;
+}
+
+/* The end of each section that the description tells of: its mark, and whose it is. */
+static void test_bad_footers(void **unused)
+{
+	(void)unused;
+	for (size_t behind = 1; behind <= XF_QEMU_FOOTER_SIZE; behind++) {
+		struct synth synth = { .machine = "pc" };
+		struct xf_state *state;
+
+		synth_begin(&synth, NULL);
+		synth_ram(&synth, 1, 1);
+		synth_cpu(&synth, &(struct synth_cpu){ .xstate_bv = 0x207 });
+		synth_device(&synth, "timer", 0, "1234", 4);
+		synth.stream.p[synth.stream.size - behind] ^= 1;
+		synth_eof(&synth);
+		synth_vmdesc(&synth);
+		assert_refused(open_bytes(synth.stream.p, synth.stream.size, &state),
+			       XF_ERR_DAMAGED,
+			       "the end of the section of 'timer', instance 0, is expected here");
+		synth_free(&synth);
+	}
+}
+
+/* Sound, and nothing that can be judged. */
+static void test_no_vcpu(void **unused)
+{
+	struct synth none = { .machine = "pc" }, early = { .machine = "pc" };
+	struct xf_state *state;
+
+	(void)unused;
+	synth_begin(&none, NULL);
+	synth_ram(&none, 1, 1);
+	synth_device(&none, "timer", 0, "1234", 4);
+	synth_eof(&none);
+	synth_vmdesc(&none);
+	assert_refused(open_bytes(none.stream.p, none.stream.size, &state), XF_ERR_FORMAT,
+		       "no 'cpu' section: not one of an x86 guest");
+	synth_free(&none);
+
+	synth_begin(&early, NULL);
+	synth_cpu(&early, &(struct synth_cpu){ .xstate_bv = 0x207 });
+	synth_ram(&early, 1, 1);
+	synth_device(&early, "timer", 0, "1234", 4);
+	synth_eof(&early);
+	synth_vmdesc(&early);
+	assert_refused(open_bytes(early.stream.p, early.stream.size, &state), XF_ERR_FORMAT,
+		       "the stream's vCPUs come before its RAM");
+	synth_free(&early);
 }
 
 static void test_missing_first_device(void **unused)
@@ -748,6 +808,8 @@ int main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_moved_size),
 		cmocka_unit_test(test_missing_first_device),
+		cmocka_unit_test(test_bad_footers),
+		cmocka_unit_test(test_no_vcpu),
 		cmocka_unit_test(test_same_vcpu_twice),
 		cmocka_unit_test(test_look_alike_in_device),
 		cmocka_unit_test(test_planted_section),
