@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -59,9 +60,19 @@ static void occupy_standard_files(void)
 			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* It reads and writes whatever file it is told to: with rights of its file, anybody could. */
+static bool has_rights_of_its_file(void)
+{
+	return getuid() != geteuid() || getgid() != getegid();
+}
+
 int main(int argc, char **argv)
 {
 	occupy_standard_files();
+	if (has_rights_of_its_file()) {
+		fputs("xferry: is set-user-ID or set-group-ID, and refuses to run so\n", stderr);
+		return STATUS_ERROR;
+	}
 	setlocale(LC_CTYPE, "");
 
 	unsigned int status = run(argc, argv);
