@@ -60,7 +60,7 @@ static bool grow(char **buffer, size_t *room, size_t max)
 	return true;
 }
 
-static struct xf_error *read_to_end(int fd, const char *path, size_t max, char **out, size_t *size)
+struct xf_error *xf_read_open_text(int fd, const char *path, size_t max, char **out, size_t *size)
 {
 	XF_AUTO_FREE char *buffer = NULL;
 	size_t room = 0, done = 0;
@@ -111,5 +111,5 @@ struct xf_error *xf_read_text(const char *path, size_t max, char **out, size_t *
 	XF_AUTO_CLOSE int fd = -1;
 
 	XF_TRY(xf_open_to_read(path, &fd));
-	return read_to_end(fd, path, max, out, size);
+	return xf_read_open_text(fd, path, max, out, size);
 }

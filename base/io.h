@@ -15,6 +15,9 @@ struct xf_error *xf_write_at(int fd, const char *path, uint64_t offset, const vo
 /* Opens a file to read it; does not wait for somebody to write to a FIFO. */
 struct xf_error *xf_open_to_read(const char *path, int *out);
 
+/* As xf_read_text, from where the open file stands. */
+struct xf_error *xf_read_open_text(int fd, const char *path, size_t max, char **out, size_t *size);
+
 /*
  * Reads a small text file whole, '\0' behind it; more than `max` bytes is
  * XF_ERR_DAMAGED. "-" is not special here. Free with free().

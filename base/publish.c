@@ -38,6 +38,26 @@ static struct xf_error *exists(const char *path)
 	return xf_error_new(XF_ERR_REFUSED, path, "exists already and is not overwritten");
 }
 
+static void name_of_open(int fd, char out[64])
+{
+	snprintf(out, 64, "/proc/self/fd/%d", fd);
+}
+
+/* Without /proc it could not be given a name: that takes a privilege then. */
+static int keep_if_it_can_be_named(int fd)
+{
+	char proc[64];
+
+	if (fd < 0)
+		return fd;
+	name_of_open(fd, proc);
+	if (access(proc, F_OK) == 0)
+		return fd;
+	close(fd);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
 /* A file without a name: a kill leaves nothing behind. */
 static int open_nameless(const char *path, mode_t mode)
 {
@@ -47,10 +67,10 @@ static int open_nameless(const char *path, mode_t mode)
 		errno = ENOMEM;
 		return -1;
 	}
-	return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	return keep_if_it_can_be_named(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
 }
 
-/* For file systems without O_TMPFILE: a hidden name beside the final one. */
+/* For file systems without O_TMPFILE, and without /proc: a hidden name beside the final one. */
 static struct xf_error *open_temporary(const char *path, mode_t mode, struct xf_publish *publish)
 {
 	XF_AUTO_FREE char *directory = directory_of(path);
@@ -100,7 +120,7 @@ static int give_name(const struct xf_publish *publish)
 
 	if (publish->temporary)
 		return link(publish->temporary, publish->path);
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", publish->fd);
+	name_of_open(publish->fd, proc);
 	return linkat(AT_FDCWD, proc, AT_FDCWD, publish->path, AT_SYMLINK_FOLLOW);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdlib.h>
 
+#include "cli/confine.h"
 #include "cli/tree.h"
 
 #define JOBS_MAX 1024
@@ -122,6 +123,8 @@ static unsigned int run_check(const struct verb *verb, int argc, char **argv)
 	if (!read_jobs(options.jobs, &jobs))
 		return usage(verb, "--jobs is a number from 1 to %d, not '%s'", JOBS_MAX,
 			     options.jobs);
+
+	confine_to_reading(&options, NULL, 0);
 
 	bool *trees = calloc((size_t)options.count, sizeof(*trees));
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/confine.h"
 
 /* Everything that one passage works with. */
 struct passage {
@@ -313,6 +313,7 @@ static unsigned int run_passage(struct passage *passage)
 	if (status)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
+	confine_to_open_files();
 	err = filter(passage);
 	status = close_output(passage);
 	if (passage->json)

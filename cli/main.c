@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -72,11 +73,21 @@ static void set_signals(void)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
+/* It reads and writes whatever file it is told to: with rights of its file, anybody could. */
+static bool has_rights_of_its_file(void)
+{
+	return getuid() != geteuid() || getgid() != getegid();
+}
+
 int main(int argc, char **argv)
 {
 	if (!occupy_standard_files()) {
 		fprintf(stderr, "xferry: /dev/null, for a standard file that is closed: %s\n",
 			strerror(errno));
+		return STATUS_ERROR;
+	}
+	if (has_rights_of_its_file()) {
+		fputs("xferry: is set-user-ID or set-group-ID, and refuses to run so\n", stderr);
 		return STATUS_ERROR;
 	}
 	set_signals();

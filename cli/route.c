@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/confine.h"
 
 static void trip_deinit(struct trip *trip)
 {
@@ -100,6 +100,7 @@ static unsigned int run_route(const struct verb *verb, int argc, char **argv)
 	if (status)
 		return status;
 
+	confine_to_reading(&options, options.arguments + 1, options.count - 1);
 	status = read_start(verb, &trip);
 	if (status)
 		return status;

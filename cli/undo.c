@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/confine.h"
 
 static unsigned int run_undo(const struct verb *verb, int argc, char **argv)
 {
@@ -13,6 +13,8 @@ static unsigned int run_undo(const struct verb *verb, int argc, char **argv)
 		return status;
 	if (options.count != 1)
 		return usage(verb, "name one undo file");
+
+	confine_calls();
 
 	struct xf_error *err = xf_undo(options.arguments[0], &result);
 

@@ -95,3 +95,37 @@ struct xf_error *xf_attributes_copy(int from, int to, const char *path)
 		return xf_error_errno(path, "keep the mode");
 	return copy_extended(from, to, path);
 }
+
+/* With one, what the mode says of the group is the most that anybody in the list may have. */
+static bool has_access_list(int fd)
+{
+	return fgetxattr(fd, ACCESS_LIST, NULL, 0) > 0;
+}
+
+/* In a directory that gives its group to what is made in it, it may be another after all. */
+static struct xf_error *hold_group(const struct xf_input *state, const struct xf_publish *publish)
+{
+	struct stat made;
+
+	if (fstat(publish->fd, &made) < 0)
+		return xf_error_errno(publish->path, "stat");
+	if (made.st_gid != state->before.st_gid && (made.st_mode & S_IRWXG) &&
+	    fchmod(publish->fd, made.st_mode & 0707) < 0)
+		return xf_error_errno(publish->path, "set the mode");
+	return NULL;
+}
+
+struct xf_error *xf_attributes_publish(const struct xf_input *state, const char *path, mode_t mask,
+				       struct xf_publish *out)
+{
+	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
+	mode_t mode = state->before.st_mode & mask;
+
+	if (state->before.st_gid != getegid() || has_access_list(state->fd))
+		mode &= ~(mode_t)S_IRWXG;
+	XF_TRY(xf_publish_begin(path, mode, &publish));
+	XF_TRY(hold_group(state, &publish));
+	*out = publish;
+	publish = (struct xf_publish){ .fd = -1 };
+	return NULL;
+}

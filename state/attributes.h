@@ -2,7 +2,8 @@
 #ifndef XF_STATE_ATTRIBUTES_H
 #define XF_STATE_ATTRIBUTES_H
 
-#include "base/error.h"
+#include "base/publish.h"
+#include "state/input.h"
 
 /*
  * Gives the file `to`, which errors call `path`, what the file `from` has besides its content:
@@ -10,5 +11,13 @@
  * its times: the content is another.
  */
 struct xf_error *xf_attributes_copy(int from, int to, const char *path);
+
+/*
+ * Begins a new file, as xf_publish_begin, with something of the state in it. Its mode is the
+ * state's, of which `mask` is left; without the group's rights where the group is another or an
+ * access list says who has them. So nobody reads it who may not read the state.
+ */
+struct xf_error *xf_attributes_publish(const struct xf_input *state, const char *path, mode_t mask,
+				       struct xf_publish *out);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/publish.h"
 #include "base/scope.h"
+#include "state/attributes.h"
 #include "state/copy.h"
 #include "state/edit.h"
 #include "state/replace.h"
@@ -45,7 +46,7 @@ struct xf_error *xf_fix_copy(const struct xf_state *state, const struct xf_repor
 	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
 
 	XF_TRY(may_be_repaired(state, report));
-	XF_TRY(xf_publish_begin(path, state->input.before.st_mode & 0666, &publish));
+	XF_TRY(xf_attributes_publish(&state->input, path, 0666, &publish));
 	if (state->record.rewritten) {
 		XF_TRY(state->format->rewrite(state, report, publish.fd, path, progress));
 		XF_TRY(xf_input_unchanged(&state->input));

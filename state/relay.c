@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/publish.h"
 #include "base/scope.h"
+#include "state/attributes.h"
 #include "state/raw_area.h"
 #include "state/state.h"
 
@@ -114,7 +115,7 @@ struct xf_error *xf_fix_relaid(const struct xf_state *state, const struct xf_rep
 
 	XF_TRY(may_be_relaid(state, report, to));
 	XF_TRY(relay(state, report->vcpus[0].drop, to, &relaid, &size));
-	XF_TRY(xf_publish_begin(path, state->input.before.st_mode & 0666, &publish));
+	XF_TRY(xf_attributes_publish(&state->input, path, 0666, &publish));
 	XF_TRY(xf_write_at(publish.fd, path, 0, relaid, size));
 	return xf_publish_commit(&publish);
 }

@@ -221,7 +221,7 @@ static bool add_marks(struct json_object *root, const struct xf_undo_file *undo)
 	       xf_json_add(root, "original_crc32", xf_json_sum(original->sum));
 }
 
-static struct xf_error *write_undo(const char *undo_path, mode_t mode,
+static struct xf_error *write_undo(const char *undo_path, const struct xf_input *input,
 				   const struct xf_undo_file *undo)
 {
 	XF_AUTO(xf_json_put) struct json_object *root = json_object_new_object();
@@ -234,7 +234,7 @@ static struct xf_error *write_undo(const char *undo_path, mode_t mode,
 	    (undo->grows && !xf_json_add(root, "grows", json_object_new_boolean(true))) ||
 	    !add_marks(root, undo) || !add_edits(root, undo))
 		return xf_error_memory();
-	return xf_undo_json_write(undo_path, mode, root);
+	return xf_undo_json_write(undo_path, input, root);
 }
 
 struct xf_error *xf_undo_file_write(const char *undo_path, int fd, const struct xf_input *input,
@@ -246,7 +246,7 @@ struct xf_error *xf_undo_file_write(const char *undo_path, int fd, const struct 
 	if (!undo.state_path)
 		return xf_error_errno(input->path, "find");
 	XF_TRY(collect(fd, input, report, &undo));
-	return write_undo(undo_path, input->before.st_mode & 0666, &undo);
+	return write_undo(undo_path, input, &undo);
 }
 
 struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct xf_input *input,
@@ -268,7 +268,7 @@ struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct
 		return xf_error_memory();
 	/* The edits alone, for people: what undoes them is the original. */
 	XF_TRY(list_edits(report, &undo));
-	return write_undo(undo_path, input->before.st_mode & 0666, &undo);
+	return write_undo(undo_path, input, &undo);
 }
 
 /* ---- Reading: nothing in an undo file is believed before it has been checked ---- */
@@ -401,9 +401,30 @@ struct xf_error *xf_undo_file_read(const char *path, struct xf_undo_file *out)
 	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
 	XF_AUTO(xf_json_put) struct json_object *root = NULL;
 
-	XF_TRY(xf_undo_json_read(path, &root));
+	XF_TRY(xf_undo_json_read(path, &undo.about, &root));
 	XF_TRY(parse_root(path, root, &undo));
 	*out = undo;
 	undo = (struct xf_undo_file){ 0 };
+	return NULL;
+}
+
+/* ---- Whose word it is ---- */
+
+struct xf_error *xf_undo_file_trust(const struct xf_undo_file *undo, const char *undo_path,
+				    const struct stat *state)
+{
+	const struct stat *about = &undo->about;
+	mode_t others = about->st_mode & (S_IWGRP | S_IWOTH);
+
+	if (about->st_uid != geteuid() && about->st_uid != 0 && about->st_uid != state->st_uid)
+		return xf_error_new(XF_ERR_REFUSED, undo_path,
+				    "belongs to user %lu, who is neither you nor the owner of %s: "
+				    "it is not believed",
+				    (unsigned long)about->st_uid, undo->state_path);
+	if (others & ~state->st_mode)
+		return xf_error_new(XF_ERR_REFUSED, undo_path,
+				    "can be written by others, who cannot write %s: it is not "
+				    "believed",
+				    undo->state_path);
 	return NULL;
 }

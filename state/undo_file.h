@@ -30,6 +30,7 @@ struct xf_whole {
 
 /* What an undo file says. */
 struct xf_undo_file {
+	struct stat about; /* of the undo file itself */
 	char *state_path;
 	uint64_t state_size;
 	bool grows;	      /* it may be longer by now: others write to the file, elsewhere */
@@ -64,6 +65,13 @@ struct xf_error *xf_undo_file_write_replaced(const char *undo_path, const struct
 
 /* Reads one; nothing in it is believed before it has been checked. */
 struct xf_error *xf_undo_file_read(const char *undo_path, struct xf_undo_file *out);
+
+/*
+ * An undo file says which file is to be changed, and how. XF_ERR_REFUSED: it may be by
+ * somebody who is neither the caller nor root, and could not change that file.
+ */
+struct xf_error *xf_undo_file_trust(const struct xf_undo_file *undo, const char *undo_path,
+				    const struct stat *state);
 
 /*
  * The sum of what lies around all edits in the state: enough of each vCPU to tell

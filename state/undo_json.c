@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/publish.h"
 #include "base/scope.h"
+#include "state/attributes.h"
 #include "state/undo_json.h"
 
 /* 1,024 vCPUs with two edits each come to half a megabyte. */
@@ -126,12 +127,13 @@ static unsigned long checksum(const char *text, size_t length)
 	return crc32_z(0, (const uint8_t *)text, length);
 }
 
-struct xf_error *xf_undo_json_write(const char *path, mode_t mode, struct json_object *root)
+struct xf_error *xf_undo_json_write(const char *path, const struct xf_input *state,
+				    struct json_object *root)
 {
 	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
 	XF_AUTO_FREE char *text = NULL;
 
-	XF_TRY(xf_publish_begin(path, mode, &publish));
+	XF_TRY(xf_attributes_publish(state, path, 0644, &publish));
 
 	const char *line = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN);
 
@@ -174,12 +176,17 @@ static void free_tokener(struct json_tokener **tokener)
 		json_tokener_free(*tokener);
 }
 
-struct xf_error *xf_undo_json_read(const char *path, struct json_object **out)
+struct xf_error *xf_undo_json_read(const char *path, struct stat *about, struct json_object **out)
 {
 	XF_AUTO_FREE char *text = NULL;
+	XF_AUTO_CLOSE int fd = -1;
+	struct stat found;
 	size_t size;
 
-	XF_TRY(xf_read_text(path, MAX_UNDO_FILE, &text, &size));
+	XF_TRY(xf_open_to_read(path, &fd));
+	if (fstat(fd, &found) < 0)
+		return xf_error_errno(path, "stat");
+	XF_TRY(xf_read_open_text(fd, path, MAX_UNDO_FILE, &text, &size));
 	if (strlen(text) != size)
 		return xf_undo_damaged(path, "it has a zero byte");
 	XF_TRY(check_sum(path, text));
@@ -195,6 +202,7 @@ struct xf_error *xf_undo_json_read(const char *path, struct json_object **out)
 	if (!root)
 		return xf_undo_damaged(path,
 				       json_tokener_error_desc(json_tokener_get_error(tokener)));
+	*about = found;
 	*out = root;
 	return NULL;
 }

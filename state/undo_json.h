@@ -7,9 +7,9 @@
 #define XF_STATE_UNDO_JSON_H
 
 #include <json-c/json.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
-#include "base/error.h"
+#include "state/input.h"
 
 void xf_json_put(struct json_object **object);
 
@@ -30,9 +30,14 @@ bool xf_json_get_sum(struct json_object *from, const char *key, unsigned long *o
 /* A string without a zero byte in it, which lives as long as `from`. */
 bool xf_json_get_text(struct json_object *from, const char *key, const char **out);
 
-/* Writes the file: it is durable, and there is no file of that name yet. */
-struct xf_error *xf_undo_json_write(const char *path, mode_t mode, struct json_object *root);
-struct xf_error *xf_undo_json_read(const char *path, struct json_object **out);
+/*
+ * Writes the file: it is durable, and there is no file of that name yet. Nobody reads it who may
+ * not read the state, and nobody but the owner writes it.
+ */
+struct xf_error *xf_undo_json_write(const char *path, const struct xf_input *state,
+				    struct json_object *root);
+/* `about` is of the very file that was read. */
+struct xf_error *xf_undo_json_read(const char *path, struct stat *about, struct json_object **out);
 
 /* Why a file is no undo file. */
 struct xf_error *xf_undo_damaged(const char *path, const char *what);
