@@ -8,6 +8,7 @@ report that reaches nobody is status 8 and one line; what is to be done to a fil
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 
@@ -20,11 +21,6 @@ def closing(*fds):
         for fd in fds:
             os.close(fd)
     return child
-
-
-def redirected(words):
-    """What a run has in the place of them."""
-    return '<' in words.split(), '>' in words.split()
 
 
 def speaks(said):
@@ -136,7 +132,7 @@ def check_no_null(stage):
 
 def restore_sigpipe():
     """As a shell starts a program."""
-    tour.signal.signal(tour.signal.SIGPIPE, tour.signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def main():
