@@ -81,10 +81,8 @@ def check_values(play):
            'many digits': b'0x' + b'1' * (LONG - 4), 'a long path': b'a/' * (LONG // 2 - 2)}
     for name, value in odd.items():
         for option in VALUES:
-            for verb in ('check', 'filter'):
-                hold(start([verb, option, value, *(['vm'] if verb == 'check' else [])], cwd=play),
-                     f'{verb} {option} with {name}')
-                count += 1
+            hold(start(['check', option, value, 'vm'], cwd=play), f'{option} with {name}')
+            count += 1
         for arguments in ([value], ['check', value], ['fix', '--in-place', value],
                           ['fix', '-o', value, *tour.GUEST.split(), 'clean'], ['undo', value],
                           ['fix', '--in-place', '--undo-file', value, *tour.GUEST.split(),

@@ -6,7 +6,6 @@ Each run then says the same as without a limit, or one line and status 8; nothin
 A state is as before or as it should be, and what is not taken back by itself, undo takes back.
 """
 
-import os
 import resource
 import signal
 import sys

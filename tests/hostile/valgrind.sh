@@ -22,8 +22,8 @@ memcheck="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=de
 memcheck=${memcheck//$'\n\t'/ }
 
 # Those that try millions of inputs have a sanitizer's word for it, and would take hours here; one
-# has a malloc of its own, one interrupts itself within KVM_RUN, which valgrind does not carry on.
-too_much='^(host-kvm|state-damage|state-faults|host-memory|filter-memory|filter-stream|route-memory|true-journeys|qcow2|areas)$'
+# has a malloc of its own, those of KVM interrupt themselves within KVM_RUN, one needs a true vfork.
+too_much='^(host-(kvm|probe)|state-(vmm|child)|state-damage|state-faults|host-memory|filter-memory|filter-stream|route-memory|route-true-journeys|qcow2|areas)$'
 
 # Tests that are programs: what is a script begins with a shell or Python.
 programs() {
