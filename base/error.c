@@ -113,7 +113,10 @@ struct xf_error *xf_error_advise(struct xf_error *err, const char *advice, const
 {
 	char *text = NULL;
 
-	if (err == &out_of_memory || asprintf(&text, "%s; %s %s", err->text, advice, name) < 0)
+	/* By now there may be some again. */
+	if (err == &out_of_memory)
+		return xf_error_new(err->code, NULL, "%s; %s %s", err->text, advice, name);
+	if (asprintf(&text, "%s; %s %s", err->text, advice, name) < 0)
 		return err;
 	xf_make_printable(text);
 	free((char *)err->text);

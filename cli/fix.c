@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +53,14 @@ static void tell_original(const struct repair *repair)
 	free(itself);
 }
 
+static void put_undo_file(const struct repair *repair, FILE *to)
+{
+	const char *undo_file = repair->options->undo_file;
+
+	put_printable(undo_file ? undo_file : xf_state_path(repair->state), to);
+	fputs(undo_file ? "" : ".xfundo", to);
+}
+
 static void tell_where(const struct repair *repair)
 {
 	const struct options *options = repair->options;
@@ -69,10 +79,8 @@ static void tell_where(const struct repair *repair)
 		putchar('\n');
 	} else {
 		fputs("Repaired in place. To take it back: xferry undo ", stdout);
-		put_printable(options->undo_file ? options->undo_file
-						 : xf_state_path(repair->state),
-			      stdout);
-		puts(options->undo_file ? "" : ".xfundo");
+		put_undo_file(repair, stdout);
+		putchar('\n');
 		if (xf_state_is_rewritten(repair->state))
 			tell_original(repair);
 	}
@@ -123,6 +131,29 @@ static struct xf_error *carry_out(const struct repair *repair, size_t *left)
 	return !err && repair->request.has_relay ? count_relaid(repair, left) : err;
 }
 
+/*
+ * What was written stays written when nobody could be told of it: a report that is lost must not
+ * take the way back with it.
+ */
+static unsigned int hold_told(const struct repair *repair, unsigned int status)
+{
+	if (!(status & STATUS_REPAIRED) || (fflush(stdout) == 0 && !ferror(stdout)))
+		return status;
+	fprintf(stderr, "xferry: standard output: %s; ", strerror(errno));
+	if (repair->options->in_place) {
+		fputs("the repair was made, to take it back: xferry undo ", stderr);
+		put_undo_file(repair, stderr);
+	} else {
+		fputs("the repaired copy was written: ", stderr);
+		put_printable(repair->options->output, stderr);
+	}
+	putc('\n', stderr);
+	/* Told once. */
+	__fpurge(stdout);
+	clearerr(stdout);
+	return status | STATUS_ERROR;
+}
+
 static unsigned int repair_judged(const struct repair *repair)
 {
 	const struct xf_report *report = repair->report;
@@ -142,7 +173,7 @@ static unsigned int repair_judged(const struct repair *repair)
 		print_json_report(repair->state, &repair->request, report);
 	else
 		tell_result(repair, status);
-	return status;
+	return hold_told(repair, status);
 }
 
 static unsigned int check_arguments(const struct verb *verb, const struct options *options)

@@ -58,16 +58,14 @@ const struct xf_cpuid_regs *xf_shown_regs(const struct xf_shown *shown, uint32_t
 
 static uint32_t register_of(const struct xf_cpuid_regs *regs, enum xf_cpuid_reg reg)
 {
-	switch (reg) {
-	case XF_EAX:
-		return regs->eax;
-	case XF_EBX:
-		return regs->ebx;
-	case XF_ECX:
-		return regs->ecx;
-	default:
-		return regs->edx;
-	}
+	const uint32_t values[] = {
+		[XF_EAX] = regs->eax,
+		[XF_EBX] = regs->ebx,
+		[XF_ECX] = regs->ecx,
+		[XF_EDX] = regs->edx,
+	};
+
+	return values[reg];
 }
 
 static bool has_feature(const struct xf_shown *shown, const struct xf_cpuid_bit *bit)

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz/stream_mutator.h"
 #include "xferry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -146,3 +147,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(memory_file(data, size), &options, data, size);
 	return 0;
 }
+
+#ifdef XF_LIBFUZZER
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	return mutate_stream(data, size, max, seed, 0);
+}
+#endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/bytes.h"
+#include "fuzz/stream_mutator.h"
 #include "xferry.h"
 
 #define HEADER 92
@@ -93,3 +94,55 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	return 0;
 }
+
+#ifdef XF_LIBFUZZER
+#define NUMBERS 5 /* behind the magic; those that follow are not used */
+
+/* One of the header's numbers, whichever byte order the rest has. */
+static void mutate_number(struct mutant *mutant)
+{
+	uint8_t *number = mutant->data + 16 + 4 * mutant_pick(mutant, NUMBERS);
+	uint32_t value = (uint32_t)(mutant_pick(mutant, 2) ? mutant_pick(mutant, 12)
+							   : mutant_pick(mutant, mutant->size));
+
+	xf_put_le32(number, value);
+	if (mutant_pick(mutant, 2))
+		for (unsigned int i = 0; i < 4; i++)
+			number[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* The XML and the cookie, whose size stays what the header says. */
+static void mutate_text(struct mutant *mutant)
+{
+	uint32_t size = xf_get_le32(mutant->data + 20);
+	bool little = size <= mutant->size - HEADER;
+
+	if (!little)
+		size = xf_be32(mutant->data + 20);
+	if (size > mutant->size - HEADER)
+		return;
+
+	size_t now = mutant_part(mutant, HEADER, HEADER + size) - HEADER;
+
+	for (unsigned int i = 0; i < 4; i++)
+		mutant->data[20 + i] = (uint8_t)(now >> 8 * (little ? i : 3 - i));
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	struct mutant mutant = { data, size, max, seed };
+
+	/* A raw stream behind a head that is right; else one that is packed. */
+	if (size && data[0] == 0)
+		return mutate_stream(data, size, max, seed, 1);
+	if (size < HEADER || data[0] < sizeof(kinds) || !mutant_pick(&mutant, 4))
+		return LLVMFuzzerMutate(data, size, max);
+	if (!mutant_pick(&mutant, 3))
+		mutate_number(&mutant);
+	else if (mutant_pick(&mutant, 2))
+		mutate_text(&mutant);
+	else
+		return mutate_stream(data, size, max, seed, HEADER + TEXT);
+	return mutant.size;
+}
+#endif

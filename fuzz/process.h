@@ -38,6 +38,7 @@ static void check_process(const void *magic, size_t magic_size, const uint8_t *d
 {
 	int fd = memfd_create("process", MFD_CLOEXEC);
 	struct xf_state *state = NULL;
+	const char *format;
 	struct xf_error *err;
 	char path[64];
 
@@ -46,7 +47,12 @@ static void check_process(const void *magic, size_t magic_size, const uint8_t *d
 	    pwrite(fd, magic, magic_size, 0) != (ssize_t)magic_size)
 		abort();
 	size = size < magic_size ? magic_size : size;
+	if (xf_format_at(path, &format))
+		abort();
 	err = xf_state_open(path, NULL, &state);
+	/* What a walk over a directory would leave out is no state. */
+	if (!err && !format)
+		abort();
 	if (err) {
 		if (!err->text || strchr(err->text, '\n'))
 			abort();

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz/qcow2_mutator.h"
 #include "xferry.h"
 
 #define MAX_STATES 4 /* of one image are repaired */
@@ -137,3 +138,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	return 0;
 }
+
+#ifdef XF_LIBFUZZER
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	return mutate_qcow2(data, size, max, seed);
+}
+#endif

@@ -148,6 +148,11 @@ static struct xf_error *end_cpu(struct dump *dump)
 		return missing_leaf(dump, 0);
 	if (!features)
 		return missing_leaf(dump, 1);
+	/* To the rule it is a table that was not filled in, of which nothing follows. */
+	if (!level->eax)
+		return xf_error_at(XF_ERR_DAMAGED, dump->path, (uint64_t)(dump->at - dump->text),
+				   "CPU %u has leaf 1, and leaf 0 tells that there is none",
+				   dump->cpu);
 	if (!xf_shown_regs(shown, 7, 0) && level->eax >= 7)
 		return missing_leaf(dump, 7);
 	if (!xf_shown_regs(shown, 0xd, 0) && level->eax >= 0xd)

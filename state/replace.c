@@ -219,7 +219,7 @@ static struct xf_error *is_whole(const char *path, const struct xf_whole *whole,
 }
 
 static struct xf_error *put_back(const struct xf_undo_file *undo, const struct names *names,
-				 const struct xf_input *input)
+				 const struct xf_input *input, bool *done)
 {
 	bool is_original;
 
@@ -231,23 +231,48 @@ static struct xf_error *put_back(const struct xf_undo_file *undo, const struct n
 	XF_TRY(is_still_the_same(input, input->before.st_nlink));
 	if (rename(names->original, names->state) < 0)
 		return xf_error_errno(names->state, "rename");
-	return xf_sync_directory(names->state);
+	*done = true;
+	return NULL;
 }
 
-/* The names that a repair that was killed has left. */
-static void tidy(const struct xf_undo_file *undo, const struct names *names)
+static bool is_absent(const char *path)
 {
-	const struct xf_whole repaired = { undo->state_size, undo->sum };
+	struct stat st;
+
+	return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
+static struct xf_error *remove_name(const char *path)
+{
+	return unlink(path) < 0 ? xf_error_errno(path, "remove") : NULL;
+}
+
+/* The second name that the original got and did not come to need. */
+static struct xf_error *remove_second_name(const struct names *names)
+{
 	struct stat state, kept;
+
+	if (is_absent(names->original))
+		return NULL;
+	if (stat(names->state, &state) < 0 || lstat(names->original, &kept) < 0)
+		return xf_error_errno(names->original, "stat");
+	return same_file(&state, &kept) ? remove_name(names->original) : NULL;
+}
+
+static struct xf_error *remove_fresh(const struct names *names, const struct xf_whole *repaired)
+{
+	struct stat st;
 	bool ours = false;
 
-	if (stat(names->state, &state) == 0 && lstat(names->original, &kept) == 0 &&
-	    same_file(&state, &kept))
-		unlink(names->original);
-	/* Not there, as a rule. */
-	xf_error_free(is_whole(names->fresh, &repaired, &ours));
-	if (ours)
-		unlink(names->fresh);
+	if (is_absent(names->fresh))
+		return NULL;
+	if (lstat(names->fresh, &st) < 0)
+		return xf_error_errno(names->fresh, "stat");
+	/* Somebody else's may be of any kind, and of no concern. */
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != repaired->size)
+		return NULL;
+	XF_TRY(is_whole(names->fresh, repaired, &ours));
+	return ours ? remove_name(names->fresh) : NULL;
 }
 
 struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, const char *undo_path,
@@ -264,12 +289,15 @@ struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, const char *un
 	XF_TRY(xf_undo_file_trust(undo, undo_path, &input.before));
 	XF_TRY(xf_input_open_for_writing(&input, &fd));
 	XF_TRY(xf_undo_sum_all(fd, names.state, &now));
-	*taken_back = same_whole(&now, &repaired);
-	if (*taken_back)
-		XF_TRY(put_back(undo, &names, &input));
+	*taken_back = false;
+	if (same_whole(&now, &repaired))
+		XF_TRY(put_back(undo, &names, &input, taken_back));
 	else if (!same_whole(&now, &undo->original))
 		return xf_error_new(XF_ERR_REFUSED, names.state,
 				    "is not as the repair left it; nothing was changed");
-	tidy(undo, &names);
-	return NULL;
+	/* What a repair that was killed has left; it would stand in the next one's way. */
+	XF_TRY(remove_second_name(&names));
+	XF_TRY(remove_fresh(&names, &repaired));
+	/* Before the undo file goes, which may lie elsewhere: also what an earlier one has done. */
+	return xf_sync_directory(names.state);
 }

@@ -25,7 +25,7 @@ struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report
 			    const char *undo_path, const struct xf_progress *progress,
 			    bool *replaced);
 
-/* What the undo file tells is taken back; `*taken_back` false: it was so already. */
+/* What the undo file tells is taken back; `*taken_back`, on an error too: it was not so before. */
 struct xf_error *xf_replace_undo(const struct xf_undo_file *undo, const char *undo_path,
 				 bool *taken_back);
 

@@ -7,15 +7,18 @@
 #include "base/scope.h"
 #include "host/evidence.h"
 #include "host/text.h"
+#include "state/place.h"
 #include "state/raw_area.h"
 #include "state/state.h"
 #include "state/undo_file.h"
 
+/* clang-format off: one a line */
 static const struct xf_format *const formats[] = {
 	&xf_format_qemu,	&xf_format_libvirt,	     &xf_format_qcow2,
 	&xf_format_firecracker, &xf_format_cloud_hypervisor, &xf_format_elf,
 	&xf_format_criu,
 };
+/* clang-format on */
 
 /* Kinds of files that people try, and what to tell them. */
 static const struct {
@@ -75,102 +78,6 @@ void xf_names_deinit(struct xf_names *names)
 	*names = (struct xf_names){ 0 };
 }
 
-/* ---- Paths ---- */
-
-static bool is_directory(const char *path)
-{
-	struct stat stat_;
-
-	return stat(path, &stat_) == 0 && S_ISDIR(stat_.st_mode);
-}
-
-/* One that can be looked at but is no file, as a FIFO, is not waited for. */
-static bool may_be_file(const char *path)
-{
-	struct stat stat_;
-
-	return stat(path, &stat_) == 0 ? S_ISREG(stat_.st_mode) : errno != ENOENT;
-}
-
-/* What is at the path: a file, one of several states in a file, a directory's own state. */
-struct place {
-	char *path;
-	char *part; /* or NULL */
-};
-
-static void place_deinit(struct place *place)
-{
-	free(place->path);
-	free(place->part);
-}
-
-/*
- * "disk.qcow2#before": the '#' with the only file before it, or NULL. Which of two files is meant
- * cannot be told, and a repair would write to it.
- */
-static struct xf_error *find_part(const char *path, const char **out)
-{
-	const char *found = NULL;
-
-	for (const char *mark = strchr(path, '#'); mark; mark = strchr(mark + 1, '#')) {
-		XF_AUTO_FREE char *file = strndup(path, (size_t)(mark - path));
-
-		if (!file)
-			return xf_error_memory();
-		if (mark == path || !mark[1] || access(file, F_OK) < 0 || is_directory(file))
-			continue;
-		if (found)
-			return xf_error_new(XF_ERR_USAGE, path,
-					    "may be a state of '%.*s' or of '%s', which are both "
-					    "there: rename one of them",
-					    (int)(found - path), path, file);
-		found = mark;
-	}
-	*out = found;
-	return NULL;
-}
-
-static bool is_stdin(const char *path)
-{
-	return strcmp(path, "-") == 0;
-}
-
-/* Of a path that is a file's or a directory's, and not FILE#NAME. `part` NULL: it has no name. */
-static struct xf_error *place_at(const char *path, const char *part, struct place *out)
-{
-	XF_AUTO(place_deinit) struct place place = { 0 };
-
-	if (!is_stdin(path) && is_directory(path)) {
-		place.path = xf_text("%s/" XF_DIRECTORY_STATE, path);
-		if (place.path && !may_be_file(place.path))
-			return xf_error_new(XF_ERR_IO, path,
-					    "is a directory without the " XF_DIRECTORY_STATE
-					    " of a Cloud Hypervisor snapshot");
-	} else {
-		place.path = strdup(path);
-	}
-	place.part = part ? strdup(part) : NULL;
-	if (!place.path || (part && !place.part))
-		return xf_error_memory();
-	*out = place;
-	place = (struct place){ 0 };
-	return NULL;
-}
-
-static struct xf_error *place_of(const char *path, struct place *out)
-{
-	const char *mark = NULL;
-
-	if (!is_stdin(path) && access(path, F_OK) < 0)
-		XF_TRY(find_part(path, &mark));
-	if (!mark)
-		return place_at(path, NULL, out);
-
-	XF_AUTO_FREE char *file = strndup(path, (size_t)(mark - path));
-
-	return file ? place_at(file, mark + 1, out) : xf_error_memory();
-}
-
 /* ---- Opening ---- */
 
 /* The format that knows the file's first bytes, or NULL. */
@@ -189,7 +96,7 @@ static char *name_of(const char *file, const char *part)
 
 /* The file, open; of its content the head has been read, and its format, if it has one, is known.
  */
-static struct xf_error *open_any_file(struct place *place, const struct xf_progress *progress,
+static struct xf_error *open_any_file(struct xf_place *place, const struct xf_progress *progress,
 				      struct xf_state *state)
 {
 	XF_TRY(xf_input_open(place->path, progress, &state->input));
@@ -202,7 +109,7 @@ static struct xf_error *open_any_file(struct place *place, const struct xf_progr
 	return NULL;
 }
 
-static struct xf_error *open_file(struct place *place, const struct xf_progress *progress,
+static struct xf_error *open_file(struct xf_place *place, const struct xf_progress *progress,
 				  struct xf_state *state)
 {
 	XF_TRY(open_any_file(place, progress, state));
@@ -228,14 +135,14 @@ static void scope_close_state(struct xf_state **state)
  * A repair in several places that is killed between two of them leaves what no format takes for
  * sound: a checksum that does not fit. Who meets it must learn that there is a way back.
  */
-static struct xf_error *not_readable(const struct place *place, const struct xf_state *state,
+static struct xf_error *not_readable(const struct xf_place *place, const struct xf_state *state,
 				     struct xf_error *err)
 {
 	XF_AUTO(xf_undo_file_deinit) struct xf_undo_file undo = { 0 };
 	XF_AUTO_FREE char *undo_path = NULL;
 
 	/* A file on standard input has no name by which its undo file could be found. */
-	if (err->code != XF_ERR_DAMAGED || strcmp(place->path, "-") == 0)
+	if (err->code != XF_ERR_DAMAGED || xf_is_stdin(place->path))
 		return err;
 	undo_path = xf_text("%s.xfundo", state->name);
 	if (!undo_path || access(undo_path, F_OK) < 0)
@@ -251,7 +158,7 @@ static struct xf_error *not_readable(const struct place *place, const struct xf_
 }
 
 /* Takes what `place` holds. */
-static struct xf_error *open_place(struct place *place, const struct xf_progress *progress,
+static struct xf_error *open_place(struct xf_place *place, const struct xf_progress *progress,
 				   struct xf_state **out)
 {
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
@@ -274,18 +181,18 @@ static struct xf_error *open_place(struct place *place, const struct xf_progress
 struct xf_error *xf_state_open(const char *path, const struct xf_progress *progress,
 			       struct xf_state **out)
 {
-	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_place_deinit) struct xf_place place = { 0 };
 
-	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_place_of(path, &place));
 	return open_place(&place, progress, out);
 }
 
 struct xf_error *xf_state_open_part(const char *path, const char *part,
 				    const struct xf_progress *progress, struct xf_state **out)
 {
-	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_place_deinit) struct xf_place place = { 0 };
 
-	XF_TRY(place_at(path, part, &place));
+	XF_TRY(xf_place_at(path, part, &place));
 	return open_place(&place, progress, out);
 }
 
@@ -293,7 +200,7 @@ struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *la
 				    struct xf_state **out)
 {
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
-	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_place_deinit) struct xf_place place = { 0 };
 	struct xf_bit where;
 
 	if (!state)
@@ -301,7 +208,7 @@ struct xf_error *xf_state_open_area(const char *path, const struct xf_layout *la
 	if (xf_layout_check(layout, &where) != XF_LAYOUT_OK)
 		return xf_error_new(XF_ERR_USAGE, NULL, "the area's layout cannot be a CPU's");
 	state->input.fd = -1;
-	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_place_of(path, &place));
 	XF_TRY(open_any_file(&place, NULL, state));
 	if (state->format)
 		return xf_error_new(XF_ERR_USAGE, state->input.path,
@@ -330,10 +237,10 @@ void xf_state_close(struct xf_state *state)
 
 struct xf_error *xf_format_at(const char *path, const char **out)
 {
-	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_place_deinit) struct xf_place place = { 0 };
 	XF_AUTO(xf_input_close) struct xf_input input = { .fd = -1 };
 
-	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_place_of(path, &place));
 	XF_TRY(xf_input_open(place.path, NULL, &input));
 	XF_TRY(xf_input_read_head(&input));
 
@@ -362,7 +269,7 @@ static struct xf_error *add_state(struct xf_states *states, const char *part, ch
 	return path && (!part || states->parts[i]) ? NULL : xf_error_memory();
 }
 
-static struct xf_error *list_states(const char *path, struct place *place,
+static struct xf_error *list_states(const char *path, struct xf_place *place,
 				    const struct xf_names *names, struct xf_states *states)
 {
 	states->paths = calloc(names->count + 1, sizeof(*states->paths));
@@ -380,12 +287,12 @@ struct xf_error *xf_states_at(const char *path, struct xf_states **out)
 	XF_AUTO(scope_close_state) struct xf_state *state = calloc(1, sizeof(*state));
 	XF_AUTO(scope_free_states) struct xf_states *states = calloc(1, sizeof(*states));
 	XF_AUTO(xf_names_deinit) struct xf_names names = { 0 };
-	XF_AUTO(place_deinit) struct place place = { 0 };
+	XF_AUTO(xf_place_deinit) struct xf_place place = { 0 };
 
 	if (!state || !states)
 		return xf_error_memory();
 	state->input.fd = -1;
-	XF_TRY(place_of(path, &place));
+	XF_TRY(xf_place_of(path, &place));
 	XF_TRY(open_file(&place, NULL, state));
 
 	bool several = state->format->list && !state->input.part;

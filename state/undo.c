@@ -16,6 +16,12 @@ static struct xf_error *not_as_left(const char *path, uint64_t offset)
 			   "is not as the repair left it; nothing was changed");
 }
 
+/* Once the first byte is written: whoever meets the error must learn that there is a way on. */
+static struct xf_error *to_be_continued(struct xf_error *err, const char *undo_path)
+{
+	return err ? xf_error_advise(err, "to go on: xferry undo", undo_path) : NULL;
+}
+
 /* Each byte old or new: a write that was cut short may have left some of both. */
 static bool is_old_or_new(const struct xf_edit *edit, const uint8_t *bytes)
 {
@@ -59,16 +65,11 @@ static struct xf_error *compare_around(int fd, const struct xf_undo_file *undo)
 	return NULL;
 }
 
-static struct xf_error *take_back(int fd, const struct xf_undo_file *undo, size_t *taken_back)
+static struct xf_error *write_old(int fd, const struct xf_undo_file *undo, const bool *applied,
+				  size_t *taken_back)
 {
-	XF_AUTO_FREE bool *applied = calloc(undo->count + 1, sizeof(*applied));
 	size_t count = 0;
 
-	if (!applied)
-		return xf_error_memory();
-	for (size_t i = 0; i < undo->count; i++)
-		XF_TRY(compare(fd, undo->state_path, &undo->entries[i], &applied[i]));
-	XF_TRY(compare_around(fd, undo));
 	for (size_t i = 0; i < undo->count; i++) {
 		const struct xf_edit *edit = &undo->entries[i].edit;
 
@@ -82,6 +83,19 @@ static struct xf_error *take_back(int fd, const struct xf_undo_file *undo, size_
 		return xf_error_errno(undo->state_path, "fdatasync");
 	*taken_back = count;
 	return NULL;
+}
+
+static struct xf_error *take_back(int fd, const struct xf_undo_file *undo, const char *undo_path,
+				  size_t *taken_back)
+{
+	XF_AUTO_FREE bool *applied = calloc(undo->count + 1, sizeof(*applied));
+
+	if (!applied)
+		return xf_error_memory();
+	for (size_t i = 0; i < undo->count; i++)
+		XF_TRY(compare(fd, undo->state_path, &undo->entries[i], &applied[i]));
+	XF_TRY(compare_around(fd, undo));
+	return to_be_continued(write_old(fd, undo, applied, taken_back), undo_path);
 }
 
 static struct xf_error *open_state(const struct xf_undo_file *undo, const char *undo_path, int *out)
@@ -108,15 +122,17 @@ static struct xf_error *take_edits_back(const struct xf_undo_file *undo, const c
 	XF_AUTO_CLOSE int fd = -1;
 
 	XF_TRY(open_state(undo, undo_path, &fd));
-	return take_back(fd, undo, taken_back);
+	return take_back(fd, undo, undo_path, taken_back);
 }
 
 static struct xf_error *take_original_back(const struct xf_undo_file *undo, const char *undo_path,
 					   size_t *taken_back)
 {
-	bool changed;
+	bool changed = false;
+	struct xf_error *err = xf_replace_undo(undo, undo_path, &changed);
 
-	XF_TRY(xf_replace_undo(undo, undo_path, &changed));
+	if (err)
+		return changed ? to_be_continued(err, undo_path) : err;
 	*taken_back = changed ? undo->count : 0;
 	return NULL;
 }
@@ -132,7 +148,7 @@ struct xf_error *xf_undo(const char *undo_path, struct xf_undo_result *out)
 	else
 		XF_TRY(take_edits_back(&undo, undo_path, &taken_back));
 	if (unlink(undo_path) < 0)
-		return xf_error_errno(undo_path, "remove");
+		return to_be_continued(xf_error_errno(undo_path, "remove"), undo_path);
 	XF_TRY(xf_sync_directory(undo_path));
 	*out = (struct xf_undo_result){ .path = xf_take(undo.state_path), .edits = taken_back };
 	return NULL;

@@ -41,6 +41,27 @@ def streams():
             yield path.name, path.read_bytes()
 
 
+def section(kind, body):
+    """Of RAM, as number 2, with its footer."""
+    number = struct.pack('>I', 2)
+    return kind + number + body + b'\x7e' + number
+
+
+def mapped(stream, start):
+    """The same devices behind mapped RAM, of which one page is in the file; START: where it is."""
+    ram = stream.index(b'\x03ram\0\0\0\0\0\0\0\x04') - 5
+    end = b'\x03' + stream[ram + 1:ram + 5] + struct.pack('>Q', 0x10)
+    devices = stream[stream.index(end) + len(end) + 5:]
+    head = (b'QEVM\0\0\0\3\x07\0\0\0\2pc\5\x1aconfiguration/capabilities' +
+            struct.pack('>II', 1, 1) + b'\x0amapped-ram')
+    body = b'\3ram' + struct.pack('>IIQ', 0, 4, 4096 | 4) + b'\1b' + struct.pack('>Q', 4096)
+    bitmap = start + len(head) + 5 + len(body) + 28
+    pages = bitmap + 8
+    body += struct.pack('>IQQQ', 1, 4096, bitmap, pages) + bytes(8 + 4096)
+    return (head + section(b'\1', body + struct.pack('>Q', 0x10)) +
+            section(b'\3', struct.pack('>Q', 0x10)) + devices)
+
+
 def image(kind, packed, order):
     text = XML + COOKIE + bytes(64)
     header = struct.pack(order + '19I', 2, len(text), 1, kind, len(XML), *[0] * 14)
@@ -58,6 +79,9 @@ def main():
             place.joinpath(f'{name}-{kind}-image').write_bytes(
                 image(kind, packed, '>' if position % 2 else '<'))
             place.joinpath(f'{name}-{kind}').write_bytes(bytes([position]) + packed)
+        start = len(image(6, b'', '<'))
+        place.joinpath(f'{name}-6-image').write_bytes(image(6, mapped(stream, start), '<'))
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -8,20 +8,20 @@ need python3
 need_strace
 sample leaky-pc-qemu64.qevm vm
 
-# on_terminal MILLISECONDS: fix -o with its standard error on a terminal, each copying call
-# taking so long. What the terminal got is on standard output.
-on_terminal() {
-	python3 - "$1" "$XFERRY" <<'PYTHON'
+# slowly CALL MILLISECONDS ARGUMENT…: xferry with its standard error on a terminal, each such
+# call taking so long. What the terminal got is on standard output.
+slowly() {
+	python3 - "$XFERRY" "$@" <<'PYTHON'
 import os
 import pty
 import subprocess
 import sys
 
-delay, xferry = int(sys.argv[1]) * 1000, sys.argv[2]
-command = [xferry, 'fix', '--cpu', 'qemu64', '-o', 'copy', 'vm']
-if delay:
-    command = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=copy_file_range', '-e',
-               f'inject=copy_file_range:delay_enter={delay}'] + command
+xferry, call, delay, *arguments = sys.argv[1:]
+command = [xferry, *arguments]
+if delay != '0':
+    command = ['strace', '-f', '-o', '/dev/null', '-e', f'trace={call}', '-e',
+               f'inject={call}:delay_enter={delay}000', *command]
 master, slave = pty.openpty()
 done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=slave, check=False)
 os.close(slave)
@@ -37,7 +37,7 @@ PYTHON
 }
 
 status=0
-on_terminal 700 >"$said/out" 2>"$said/err" || status=$?
+slowly copy_file_range 700 fix --cpu qemu64 -o copy vm >"$said/out" 2>"$said/err" || status=$?
 told='fix -o, slowly'
 hold_status 1 "$status"
 printf '\rcopying: 0 MiB of 0 MiB (100 %%)   \r\033[K' | cmp - "$said/out" ||
@@ -45,7 +45,7 @@ printf '\rcopying: 0 MiB of 0 MiB (100 %%)   \r\033[K' | cmp - "$said/out" ||
 rm copy
 echo 'ok a long copy'
 
-on_terminal 0 >"$said/out" 2>"$said/err" || status=$?
+slowly copy_file_range 0 fix --cpu qemu64 -o copy vm >"$said/out" 2>"$said/err" || status=$?
 told='fix -o'
 hold_status 1 "$status"
 [ ! -s "$said/out" ] || die "the terminal got: $(cat -v "$said/out")"
@@ -62,26 +62,10 @@ echo 'ok no terminal'
 # A directory counts what it has seen, while a file takes long.
 mkdir fleet
 ln vm fleet/vm
-python3 - "$XFERRY" >"$said/out" <<'PYTHON' || die 'check of a directory, slowly'
-import os
-import pty
-import subprocess
-import sys
-
-master, slave = pty.openpty()
-done = subprocess.run(['strace', '-f', '-o', '/dev/null', '-e', 'trace=pread64', '-e',
-                       'inject=pread64:delay_enter=100000', sys.argv[1], 'check', '--cpu',
-                       'qemu64', 'fleet'], stdout=subprocess.DEVNULL, stderr=slave, check=False)
-os.close(slave)
-text = b''
-try:
-    while chunk := os.read(master, 4096):
-        text += chunk
-except OSError:
-    pass
-sys.stdout.buffer.write(text)
-sys.exit(done.returncode != 4)
-PYTHON
+status=0
+slowly pread64 100 check --cpu qemu64 fleet >"$said/out" || status=$?
+told='check of a directory, slowly'
+hold_status 4 "$status"
 grep -aq $'^\rchecking: 0 states, 0 other files   \r' "$said/out" ||
 	die "the terminal got: $(cat -v "$said/out")"
 [ "$(tail -c 4 "$said/out")" = $'\r\033[K' ] || die "the line stays: $(cat -v "$said/out")"
@@ -97,27 +81,10 @@ with open(sys.argv[1], 'rb') as file:
     stream = file.read()
 sys.stdout.buffer.write(gzip.compress(b'') * 120000 + gzip.compress(stream))
 PYTHON
-python3 - "$XFERRY" >"$said/out" <<'PYTHON' || die 'fix --in-place of a compressed state, slowly'
-import os
-import pty
-import subprocess
-import sys
-
-master, slave = pty.openpty()
-done = subprocess.run(['strace', '-f', '-o', '/dev/null', '-e', 'trace=pread64', '-e',
-                       'inject=pread64:delay_enter=100000', sys.argv[1], 'fix', '--in-place',
-                       '--to', 'preset:linux-6.2,-pku', 'packed'],
-                      stdout=subprocess.DEVNULL, stderr=slave, check=False)
-os.close(slave)
-text = b''
-try:
-    while chunk := os.read(master, 4096):
-        text += chunk
-except OSError:
-    pass
-sys.stdout.buffer.write(text)
-sys.exit(done.returncode != 1)
-PYTHON
+status=0
+slowly pread64 100 fix --in-place --to preset:linux-6.2,-pku packed >"$said/out" || status=$?
+told='fix --in-place of a compressed state, slowly'
+hold_status 1 "$status"
 grep -aq $'\rrepairing: [12] MiB of 2 MiB (' "$said/out" ||
 	die "the terminal got: $(cat -v "$said/out")"
 [ "$(tail -c 4 "$said/out")" = $'\r\033[K' ] || die "the line stays: $(cat -v "$said/out")"

@@ -230,6 +230,7 @@ static void test_reason_words(void **state)
 		assert_true(strlen(xf_reason_text((enum xf_reason)i)) > 10);
 	}
 	assert_string_equal(xf_reason_name(XF_REASONS), "?");
+	assert_string_equal(xf_reason_text(XF_REASONS), "?");
 	assert_string_equal(xf_reason_text((enum xf_reason)99), "?");
 }
 
@@ -279,7 +280,6 @@ static void test_drop_keeps_x87_sse(void **state)
 	free(area);
 }
 
-/* A bit that the layout has no place for: it goes, there is no data. */
 /* The bits go, their data and all else stays. */
 static void test_clear(void **state)
 {
@@ -301,6 +301,7 @@ static void test_clear(void **state)
 	free(due);
 }
 
+/* A bit that the layout has no place for: it goes, there is no data. */
 static void test_drop_unknown(void **state)
 {
 	unsigned char *area = new_area(576, XF_MASK_(45) | XF_CET_U | 3, 0);
@@ -353,6 +354,24 @@ static void test_drop_hostile(void **state)
 	put(area + 520, XF_COMPACTED | XF_MASK_(20) | XF_MASK_(21), 8);
 	layout.at[20] = layout.at[21] = (struct xf_extent){ 0, 0xffffffff, true, false };
 	assert_false(xf_area_drop(area, 4096, &layout, XF_MASK_(21)));
+	free(area);
+}
+
+/* No area is larger than XF_AREA_MAX, whatever there is behind it; bit 63 alone says compacted. */
+static void test_drop_largest(void **state)
+{
+	struct xf_layout layout = { .at[20] = { XF_AREA_MAX - 8, 8, false, false } };
+	unsigned char *area = new_area(XF_AREA_MAX + 64, XF_MASK_(20) | XF_X87, 0);
+
+	(void)state;
+	assert_true(xf_area_drop(area, XF_AREA_MAX + 64, &layout, XF_MASK_(20)));
+	assert_int_equal(area[512 + 2], 0);
+	area[512 + 2] = 0x10;
+	layout.at[20].offset++;
+	assert_false(xf_area_drop(area, XF_AREA_MAX + 64, &layout, XF_MASK_(20)));
+	area[520] = 1;
+	assert_false(xf_area_drop(area, XF_AREA_MAX + 64, &layout, XF_MASK_(20)));
+	assert_int_equal(area[512 + 2], 0x10);
 	free(area);
 }
 
@@ -543,6 +562,49 @@ static void test_relay_sizes(void **state)
 	expect_relay_fault(&hostile, XF_MASK_(20), XF_RELAY_SHORT, 20);
 }
 
+/* No more is read or written than a legacy region and a header have. */
+static void test_relay_smallest(void **state)
+{
+	unsigned char *from = new_area(576, XF_FPSSE, 0);
+	unsigned char *to = malloc(576);
+	struct xf_bit where;
+
+	(void)state;
+	fill(from, &xf_layout_intel, XF_FPSSE, 0);
+	memset(to, 0x5a, 576);
+	assert_int_equal(
+		xf_area_relay(from, 576, &xf_layout_intel, to, 576, &xf_layout_amd, 0, &where),
+		XF_RELAY_OK);
+	assert_memory_equal(from, to, 576);
+	/* There is one byte too few of the target, and enough of the source. */
+	assert_int_equal(
+		xf_area_relay(from, 576, &xf_layout_intel, to, 575, &xf_layout_amd, 0, &where),
+		XF_RELAY_ROOM);
+	/* Without bit 63 it is the standard format, whatever else XCOMP_BV has. */
+	put(from + 520, 1, 8);
+	assert_int_equal(
+		xf_area_relay(from, 576, &xf_layout_intel, to, 576, &xf_layout_amd, 0, &where),
+		XF_RELAY_OK);
+	free(from);
+	free(to);
+}
+
+/* A layout that nobody has checked may have less of a component than there is. */
+static void test_relay_less(void **state)
+{
+	struct xf_layout less = { .at[9] = { 576, 4, false, false } };
+	unsigned char *from = new_area(580, XF_PKRU, 0);
+	unsigned char to[592], want[592] = { 0 };
+	struct xf_bit where;
+
+	(void)state;
+	put(from + 576, 0x11223344, 4);
+	memcpy(want, from, 580);
+	assert_int_equal(xf_area_relay(from, 580, &less, to, 592, &less, 0, &where), XF_RELAY_OK);
+	assert_memory_equal(to, want, 592);
+	free(from);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +619,8 @@ int main(void)
 		cmocka_unit_test(test_relay),	     cmocka_unit_test(test_relay_reserved_room),
 		cmocka_unit_test(test_odd_size),     cmocka_unit_test(test_relay_header),
 		cmocka_unit_test(test_relay_faults), cmocka_unit_test(test_relay_sizes),
+		cmocka_unit_test(test_drop_largest), cmocka_unit_test(test_relay_smallest),
+		cmocka_unit_test(test_relay_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

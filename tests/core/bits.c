@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/core/test.h"
 
+#include "core/bytes.h"
 #include "core/component.h"
 
 static void test_number_and_mask(void **state)
@@ -63,12 +64,35 @@ static void test_for_each_break(void **state)
 	assert_true(kept == (XF_X87 | XF_AVX | XF_OPMASK));
 }
 
+/* Any count at any address: those bytes, and none beside them. */
+static void test_bytes(void **state)
+{
+	unsigned char from[64], to[64], want[64];
+
+	(void)state;
+	for (size_t begin = 8; begin < 16; begin++) {
+		for (size_t count = 0; count <= 32; count++) {
+			for (size_t i = 0; i < sizeof(from); i++)
+				from[i] = (unsigned char)(i + 1);
+			memset(to, 0xcc, sizeof(to));
+			memset(want, 0xcc, sizeof(want));
+			memcpy(want + begin, from + 3, count);
+			xf_copy_bytes(to + begin, from + 3, count);
+			assert_memory_equal(to, want, sizeof(to));
+			memset(want + begin, 0, count);
+			xf_zero_bytes(to + begin, count);
+			assert_memory_equal(to, want, sizeof(to));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_number_and_mask),
 		cmocka_unit_test(test_for_each),
 		cmocka_unit_test(test_for_each_break),
+		cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

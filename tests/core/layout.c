@@ -309,6 +309,52 @@ static void test_from_cpuid_count(void **state)
 	assert_int_equal(layout.at[0].size | layout.at[1].size | layout.at[63].size, 0);
 }
 
+/* What has no size has no place, whatever else is said of it. */
+static void test_no_size(void **state)
+{
+	struct xf_layout layout = { .at[20] = { 4096, 0, false, false } };
+	struct xf_cpuid_regs sub[64] = { [20] = { .ebx = 4096, .ecx = 3 } };
+
+	(void)state;
+	assert_int_equal(xf_layout_offset(&layout, 0, xf_bit(20)), 0);
+	assert_int_equal(xf_layout_standard_size(&layout, XF_MASK_(20)), 576);
+	assert_int_equal(xf_layout_from_cpuid(sub, 64, &layout), XF_LAYOUT_OK);
+	assert_int_equal(layout.at[20].offset, 0);
+	assert_false(layout.at[20].aligned || layout.at[20].supervisor);
+}
+
+/* What has no place cannot be in another's, and of two faults the first is told. */
+static void test_check_unbuilt(void **state)
+{
+	struct xf_layout layout = { .at[8] = { 576, 128, false, true },
+				    .at[9] = { 576, 8, false, false } };
+	struct xf_bit where = xf_bit(63);
+
+	(void)state;
+	assert_int_equal(xf_layout_check(&layout, &where), XF_LAYOUT_OK);
+	assert_int_equal(xf_layout_offset(&layout, 0, xf_bit(8)), 0);
+	layout.at[8].size = XF_AREA_MAX;
+	assert_int_equal(xf_layout_check(&layout, &where), XF_LAYOUT_OK);
+	layout.at[2] = (struct xf_extent){ 576, 256, false, false };
+	layout.at[9].size = 7;
+	assert_int_equal(xf_layout_check(&layout, &where), XF_LAYOUT_SIZE);
+	assert_int_equal(where.n, 9);
+}
+
+/* The next multiple of 64, from the first byte behind one to the last before another. */
+static void test_compacted_alignment(void **state)
+{
+	const uint64_t bv = XF_MASK_(63) | XF_MASK_(20) | XF_MASK_(21);
+	struct xf_layout layout = { .at[21] = { 0, 8, true, false } };
+
+	(void)state;
+	for (uint32_t size = 1; size <= 128; size++) {
+		layout.at[20].size = size;
+		assert_int_equal(xf_layout_offset(&layout, bv, xf_bit(21)),
+				 576 + (size + 63) / 64 * 64);
+	}
+}
+
 /* A layout that nobody has checked may not wrap a size round. */
 static void test_saturates(void **state)
 {
@@ -326,11 +372,19 @@ static void test_saturates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_real_cpus),	 cmocka_unit_test(test_built_in),
-		cmocka_unit_test(test_compacted_sizes),	 cmocka_unit_test(test_compacted_offsets),
-		cmocka_unit_test(test_no_offset),	 cmocka_unit_test(test_standard_sizes),
-		cmocka_unit_test(test_faults),		 cmocka_unit_test(test_just_fits),
-		cmocka_unit_test(test_from_cpuid_count), cmocka_unit_test(test_saturates),
+		cmocka_unit_test(test_real_cpus),
+		cmocka_unit_test(test_built_in),
+		cmocka_unit_test(test_compacted_sizes),
+		cmocka_unit_test(test_compacted_offsets),
+		cmocka_unit_test(test_no_offset),
+		cmocka_unit_test(test_standard_sizes),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_just_fits),
+		cmocka_unit_test(test_from_cpuid_count),
+		cmocka_unit_test(test_saturates),
+		cmocka_unit_test(test_no_size),
+		cmocka_unit_test(test_check_unbuilt),
+		cmocka_unit_test(test_compacted_alignment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

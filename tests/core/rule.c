@@ -592,6 +592,282 @@ static void test_outcome_names(void **state)
 	assert_string_equal(xf_outcome_name(XF_OUTCOME_UNKNOWN), "unknown");
 }
 
+/* Bit 63 is no component: never superfluous, and nobody knows better. */
+static void test_judge_bit_63(void **state)
+{
+	struct xf_judgement judgement = xf_judge(XF_COMPACTED | 0x7, qemu64, ~UINT64_C(0));
+
+	(void)state;
+	assert_true(judgement.undecided == XF_COMPACTED);
+	assert_true(judgement.superfluous == XF_AVX);
+}
+
+/* What is clear in one place does not make up for another. */
+static void test_set_twice_cleared(void **state)
+{
+	struct xf_kvm both = amx;
+	struct xf_kvm_vcpu vcpu = shown(0x600e7);
+	struct xf_kvm nothing_held = hook;
+
+	(void)state;
+	both.hook_pkru = true;
+	vcpu.xfd = XF_XTILEDATA;
+	expect_set(&both, vcpu, in_use(0x60207), XF_REASON_NONE, 0x20007, XF_XTILEDATA | XF_PKRU);
+	/* Without XSAVE a guest is shown nothing beyond x87 and SSE, so the hook takes PKRU out. */
+	nothing_held.no_xsave = true;
+	nothing_held.host = 0x207;
+	expect_set(&nothing_held, shown(0x207), in_use(0x203), XF_REASON_NONE, 0x3, XF_PKRU);
+	/* Shown all of the host, whatever it was given. */
+	both = strict;
+	both.shows_all = true;
+	expect_set(&both, shown(0x3), in_use(0x207), XF_REASON_NONE, 0x207, 0);
+}
+
+/* The module goes by the vCPU's CPUID: without that it takes nothing out. */
+static void test_set_module_without_evidence(void **state)
+{
+	struct xf_kvm all = with_module(&no_pku, ~UINT64_C(0), ~UINT64_C(0));
+	struct xf_kvm_vcpu vcpu = known(0x3);
+	struct xf_area_head head = in_use(0x207);
+	struct xf_kvm_answer answer = xf_kvm_set(&all, &vcpu, &head);
+
+	(void)state;
+	assert_true(answer.reason == XF_REASON_NONE && answer.trimmed == (XF_AVX | XF_PKRU));
+	vcpu.cpuid_set = false;
+	answer = xf_kvm_set(&all, &vcpu, &head);
+	assert_true(answer.reason == XF_REASON_HOST && answer.trimmed == 0);
+	vcpu = shown(0x3);
+	all.shows_all = true;
+	assert_int_equal(xf_kvm_set(&all, &vcpu, &head).reason, XF_REASON_HOST);
+	/* A protected guest's call that is ignored takes nothing out either. */
+	vcpu = known(0x3);
+	vcpu.guarded = all.protected_ignored = true;
+	answer = xf_kvm_set(&all, &vcpu, &head);
+	assert_true(answer.reason == XF_REASON_NONE && answer.loaded == 0 && answer.trimmed == 0);
+}
+
+static void test_get_odd(void **state)
+{
+	struct xf_kvm before = bare;
+	struct xf_kvm keeps = amx;
+	struct xf_kvm_vcpu vcpu = shown(0x602e7);
+
+	(void)state;
+	/* Before CPUID nothing is supported, not even x87. */
+	before.get_after_cpuid = false;
+	expect_get(&before, no_cpuid_yet, 0x3, 0);
+	/* Kernels before XFD was looked at give what it disarms. */
+	vcpu.xfd = XF_XTILEDATA;
+	expect_get(&amx, vcpu, 0x602e7, 0x202e7);
+	keeps.xfd_clears = false;
+	expect_get(&keeps, vcpu, 0x602e7, 0x602e7);
+}
+
+/*
+ * A fact that may be otherwise: as it is known, one KVM takes the state and the other does
+ * not; where it is not known, nobody knows. Doubts about `others` make no difference.
+ */
+static const struct {
+	unsigned int doubt, others;
+	struct xf_kvm takes, refuses;
+	struct xf_guest guest;
+	struct xf_area_head head;
+	enum xf_reason reason;
+} doubts[] = {
+	{ XF_UNKNOWN_HOOK,
+	  XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MXCSR_MASK | XF_UNKNOWN_MXCSR_ALWAYS |
+		  XF_UNKNOWN_MODULE,
+	  { .host = 0x7, .mxcsr_mask = 0xffff, .set = XF_SET_HOST, .hook_pkru = true },
+	  { .host = 0x7, .mxcsr_mask = 0xffff, .set = XF_SET_HOST },
+	  { 0x207, ~UINT64_C(0) },
+	  { .xstate_bv = 0x207, .mxcsr = 0x1f80 },
+	  XF_REASON_HOST },
+	{ XF_UNKNOWN_SHOWS_ALL,
+	  XF_UNKNOWN_HOOK | XF_UNKNOWN_MXCSR_MASK | XF_UNKNOWN_MXCSR_ALWAYS,
+	  { .host = 0x207, .mxcsr_mask = 0xffff, .set = XF_SET_GUEST, .shows_all = true },
+	  { .host = 0x207, .mxcsr_mask = 0xffff, .set = XF_SET_GUEST },
+	  { 0x3, ~UINT64_C(0) },
+	  { .xstate_bv = 0x7, .mxcsr = 0x1f80 },
+	  XF_REASON_USER },
+	{ XF_UNKNOWN_MXCSR_MASK,
+	  XF_UNKNOWN_HOOK | XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MXCSR_ALWAYS | XF_UNKNOWN_MODULE,
+	  { .host = 0x207, .mxcsr_mask = 0x2ffff, .set = XF_SET_HOST },
+	  { .host = 0x207, .mxcsr_mask = 0xffff, .set = XF_SET_HOST },
+	  { 0x3, ~UINT64_C(0) },
+	  { .xstate_bv = 0x3, .mxcsr = 0x21f80 },
+	  XF_REASON_MXCSR },
+	{ XF_UNKNOWN_MXCSR_ALWAYS,
+	  XF_UNKNOWN_HOOK | XF_UNKNOWN_SHOWS_ALL | XF_UNKNOWN_MODULE,
+	  { .host = 0x207, .mxcsr_mask = 0xffff, .set = XF_SET_HOST },
+	  { .host = 0x207, .mxcsr_mask = 0xffff, .set = XF_SET_HOST, .mxcsr_always = true },
+	  { 0x3, ~UINT64_C(0) },
+	  { .xstate_bv = 0, .mxcsr = 0x10000 },
+	  XF_REASON_MXCSR },
+	{ XF_UNKNOWN_MODULE,
+	  XF_UNKNOWN_HOOK | XF_UNKNOWN_MXCSR_MASK | XF_UNKNOWN_MXCSR_ALWAYS,
+	  { .host = 0x7, .mxcsr_mask = 0xffff, .set = XF_SET_HOST, .hook_set = ~UINT64_C(0) },
+	  { .host = 0x7, .mxcsr_mask = 0xffff, .set = XF_SET_HOST },
+	  { 0x3, ~UINT64_C(0) },
+	  { .xstate_bv = 0xb, .mxcsr = 0x1f80 },
+	  XF_REASON_HOST },
+};
+
+static enum xf_outcome outcome_of(const struct xf_kvm *facts, unsigned int doubt, size_t row)
+{
+	struct xf_kvm kvm = *facts;
+
+	kvm.unknown = doubt;
+
+	struct xf_prediction got = xf_predict(&kvm, doubts[row].guest, &doubts[row].head);
+
+	if (got.outcome == XF_OUTCOME_REFUSED)
+		assert_int_equal(got.reason, doubts[row].reason);
+	return got.outcome;
+}
+
+static void test_predict_doubts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(doubts); i++) {
+		const struct xf_kvm *takes = &doubts[i].takes, *refuses = &doubts[i].refuses;
+
+		for (unsigned int other = 0; other <= XF_UNKNOWN_MODULE; other++) {
+			if (other & ~doubts[i].others)
+				continue;
+			assert_int_equal(outcome_of(takes, other, i), XF_OUTCOME_ACCEPTED);
+			assert_int_equal(outcome_of(refuses, other, i), XF_OUTCOME_REFUSED);
+			assert_int_equal(outcome_of(takes, other | doubts[i].doubt, i),
+					 XF_OUTCOME_UNKNOWN);
+			assert_int_equal(outcome_of(refuses, other | doubts[i].doubt, i),
+					 XF_OUTCOME_UNKNOWN);
+		}
+	}
+}
+
+static void test_kindest(void **state)
+{
+	struct xf_kvm any = strict;
+
+	(void)state;
+	assert_int_equal(xf_kvm_kindest(&any).set, XF_SET_GUEST);
+	any.set = XF_SET_UNKNOWN;
+	assert_int_equal(xf_kvm_kindest(&any).set, XF_SET_HOST);
+	any.mxcsr_always = true;
+	any.unknown = XF_UNKNOWN_HOOK;
+	assert_true(xf_kvm_kindest(&any).hook_pkru);
+	assert_true(xf_kvm_kindest(&any).mxcsr_always);
+	assert_false(xf_kvm_kindest(&any).shows_all);
+	assert_true(xf_kvm_kindest(&any).hook_set == 0);
+	assert_int_equal(xf_kvm_kindest(&any).mxcsr_mask, XF_MXCSR_MASK);
+	any.unknown = ~0u;
+	assert_true(xf_kvm_kindest(&any).shows_all);
+	assert_false(xf_kvm_kindest(&any).mxcsr_always);
+	assert_true(xf_kvm_kindest(&any).hook_set == ~UINT64_C(0));
+	assert_int_equal(xf_kvm_kindest(&any).mxcsr_mask, UINT32_MAX);
+}
+
+/* Whether guests are shown all of the host decides what a module takes for superfluous. */
+static void test_predict_module_shows_all(void **state)
+{
+	struct xf_kvm any = with_module(&no_pku, ~UINT64_C(0), 0);
+	struct xf_kvm same = with_module(&fixed, ~UINT64_C(0), 0);
+	const struct xf_prediction drops_perhaps = {
+		.outcome = XF_OUTCOME_UNKNOWN,
+		.dropped = XF_PKRU,
+	};
+
+	(void)state;
+	any.unknown = XF_UNKNOWN_SHOWS_ALL;
+	expect_prediction(&any, with_pku, in_use(0x207), drops_perhaps);
+	any.shows_all = true;
+	expect_prediction(&any, with_pku, in_use(0x207), drops_perhaps);
+	same.unknown = XF_UNKNOWN_HOOK;
+	expect_bounds(loaded(&same, qemu64, 0x207), 0x3, 0x3);
+	same.unknown = XF_UNKNOWN_SHOWS_ALL;
+	expect_bounds(loaded(&same, qemu64, 0x207), 0x3, 0x207);
+	/* Of supervisor components the module may know nothing. */
+	same.unknown = 0;
+	expect_prediction(&same, qemu64, in_use(XF_CET_U | 0x3), unknown);
+	/* Nothing is taken for the guest's own that is not in the state. */
+	any = with_module(&no_pku, ~UINT64_C(0), 0);
+	any.shows_all = true;
+	expect_prediction(&any, with_pku, in_use(0x7), accepted);
+}
+
+/* A guest mask that does not name what is implied is taken to mean it. */
+static void test_predict_normal(void **state)
+{
+	const struct xf_guest avx_alone = { XF_AVX, ~UINT64_C(0) };
+
+	(void)state;
+	expect_prediction(&bare, avx_alone, in_use(0x7), accepted);
+	expect_bounds(saved(&bare, avx_alone, 0x7), 0x7, 0x7);
+}
+
+static void test_leaks(void **state)
+{
+	struct xf_kvm kvm = leaky;
+
+	(void)state;
+	assert_true(xf_kvm_leaks(&leaky));
+	assert_false(xf_kvm_leaks(&fixed));
+	assert_false(xf_kvm_leaks(&bare));
+	kvm.host = XF_FPSSE;
+	assert_false(xf_kvm_leaks(&kvm));
+	kvm = leaky;
+	kvm.no_xsave = true;
+	assert_false(xf_kvm_leaks(&kvm));
+	/* The module trims, as far as that is known. */
+	kvm = with_module(&leaky, 0, ~UINT64_C(0));
+	assert_false(xf_kvm_leaks(&kvm));
+	kvm.unknown = XF_UNKNOWN_HOOK;
+	assert_false(xf_kvm_leaks(&kvm));
+	kvm.unknown = XF_UNKNOWN_MODULE;
+	assert_true(xf_kvm_leaks(&kvm));
+	kvm.unknown = 0;
+	kvm.hook_get = XF_AVX;
+	assert_true(xf_kvm_leaks(&kvm));
+	/* Shown all of the host, a guest has more than it was given, and the module sees none. */
+	kvm = with_module(&fixed, 0, ~UINT64_C(0));
+	kvm.shows_all = true;
+	assert_true(xf_kvm_leaks(&kvm));
+	kvm.get = XF_GET_UNKNOWN;
+	assert_false(xf_kvm_leaks(&kvm));
+}
+
+static void test_predict_get_doubts(void **state)
+{
+	struct xf_kvm kvm = fixed;
+	struct xf_kvm leaks_tiles = leaky;
+	const struct xf_guest with_amx = { 0x602e7, ~UINT64_C(0) };
+
+	(void)state;
+	/* Nothing is added where nothing leaks. */
+	expect_bounds(saved(&fixed, with_pku, 0x3), 0x3, 0x3);
+	expect_bounds(saved(&leaky, qemu64, 0), 0x200, 0x207);
+	expect_bounds(saved(&leaky, qemu64, 0x2), 0x202, 0x207);
+	leaks_tiles.host = 0x602e7;
+	expect_bounds(saved(&leaks_tiles, with_amx, 0x602e7), 0x602e7, 0x602e7);
+	expect_bounds(saved(&leaks_tiles, with_amx, 0x3), 0x203, 0x202e7);
+	/* XFD clears the tiles alone. */
+	expect_bounds(saved(&amx, with_amx, 0x3), 0x3, 0x3);
+	/* Shown all of the host, or not. */
+	kvm.unknown = XF_UNKNOWN_SHOWS_ALL;
+	expect_bounds(saved(&kvm, qemu64, 0x3), 0x3, 0x207);
+	kvm.shows_all = true;
+	expect_bounds(saved(&kvm, qemu64, 0x3), 0x3, 0x207);
+	kvm.unknown = XF_UNKNOWN_HOOK;
+	expect_bounds(saved(&kvm, qemu64, 0x3), 0x203, 0x207);
+	kvm.shows_all = false;
+	expect_bounds(saved(&kvm, qemu64, 0x3), 0x3, 0x3);
+	/* Trimmed, or perhaps not. */
+	kvm = with_module(&leaky, 0, ~UINT64_C(0));
+	kvm.unknown = XF_UNKNOWN_HOOK;
+	expect_bounds(saved(&kvm, qemu64, 0x207), 0x3, 0x3);
+	kvm.unknown = XF_UNKNOWN_MODULE;
+	expect_bounds(saved(&kvm, qemu64, 0x207), 0x3, 0x207);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -615,6 +891,16 @@ int main(void)
 		cmocka_unit_test(test_predict_loaded),
 		cmocka_unit_test(test_predict_get),
 		cmocka_unit_test(test_outcome_names),
+		cmocka_unit_test(test_judge_bit_63),
+		cmocka_unit_test(test_set_twice_cleared),
+		cmocka_unit_test(test_set_module_without_evidence),
+		cmocka_unit_test(test_get_odd),
+		cmocka_unit_test(test_predict_doubts),
+		cmocka_unit_test(test_kindest),
+		cmocka_unit_test(test_predict_module_shows_all),
+		cmocka_unit_test(test_predict_normal),
+		cmocka_unit_test(test_leaks),
+		cmocka_unit_test(test_predict_get_doubts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,6 +193,69 @@ static void test_either(void **state)
 	assert_guest(xf_guest_either(bare, careless), XF_FPSSE, XF_FPSSE);
 }
 
+/* Every register, whatever each of the two has. */
+static void test_all_registers_count(void **state)
+{
+	const struct xf_cpuid_regs a = { 1, 2, 4, 8 }, b = { 16, 32, 64, 128 };
+	struct xf_shown shown = { 0 };
+
+	(void)state;
+	xf_shown_leaf(&shown, 7, 0, &a);
+	xf_shown_leaf(&shown, 7, 0, &b);
+
+	const struct xf_cpuid_regs *both = xf_shown_regs(&shown, 7, 0);
+
+	assert_int_equal(both->eax, 17);
+	assert_int_equal(both->ebx, 34);
+	assert_int_equal(both->ecx, 68);
+	assert_int_equal(both->edx, 136);
+}
+
+static void test_only_kept_leaves(void **state)
+{
+	const struct xf_cpuid_regs regs = { 1, 2, 3, 4 };
+	struct xf_shown shown = { .seen = ~0u };
+
+	(void)state;
+	assert_null(xf_shown_regs(&shown, 6, 0));
+	assert_null(xf_shown_regs(&shown, 7, 2));
+	/* One that is significant is itself and no other. */
+	shown.seen = 0;
+	xf_shown_entry(&shown, 7, 0, true, &regs);
+	assert_non_null(xf_shown_regs(&shown, 7, 0));
+	assert_null(xf_shown_regs(&shown, 7, 1));
+	assert_true(xf_shown_leaf_d(&shown) == XF_FPSSE);
+}
+
+/* What a guest with XSAVE was shown, with one leaf more than it needs. */
+static struct xf_guest with_leaf(uint32_t leaf, uint32_t subleaf, struct xf_cpuid_regs regs)
+{
+	return GUEST({ 0, 0, LEVEL_D }, { 1, 0, XSAVE }, { 0xd, 0, { .eax = 3 } },
+		     { 0xd, 1, { 0 } }, { leaf, subleaf, regs });
+}
+
+/* Each feature makes its own components doubtful, by the bit that the SDM gives it. */
+static void test_each_feature(void **state)
+{
+	(void)state;
+	assert_guest(with_leaf(1, 0, (struct xf_cpuid_regs){ .ecx = AVX }), XF_FPSSE, ~XF_AVX);
+	assert_guest(with_leaf(7, 0, (struct xf_cpuid_regs){ .ebx = 1u << 14 }), XF_FPSSE, ~XF_MPX);
+	assert_guest(with_leaf(7, 0, (struct xf_cpuid_regs){ .ebx = 1u << 16 }), XF_FPSSE,
+		     ~XF_AVX512);
+	assert_guest(with_leaf(7, 0, (struct xf_cpuid_regs){ .ecx = PKU }), XF_FPSSE, ~XF_PKRU);
+	assert_guest(with_leaf(7, 0, (struct xf_cpuid_regs){ .edx = 1u << 24 }), XF_FPSSE, ~XF_AMX);
+	assert_guest(with_leaf(7, 1, (struct xf_cpuid_regs){ .edx = 1u << 19 }), XF_FPSSE,
+		     ~XF_AVX512);
+	assert_guest(with_leaf(7, 1, (struct xf_cpuid_regs){ .edx = 1u << 21 }), XF_FPSSE, ~XF_APX);
+	/* IA32_XSS has 64 bits. */
+	assert_guest(with_leaf(0xd, 1, (struct xf_cpuid_regs){ .edx = 0x80000001 }), XF_FPSSE,
+		     ~(XF_MASK_(32) | XF_COMPACTED));
+	/* What is in leaf 1 beside XSAVE is not XSAVE. */
+	assert_guest(GUEST({ 0, 0, LEVEL_D }, { 1, 0, { .ecx = ~XF_LEAF1_ECX_XSAVE & ~AVX } },
+			   { 0xd, 0, { .eax = 7 } }),
+		     XF_FPSSE, ~XF_AVX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +268,9 @@ int main(void)
 		cmocka_unit_test(test_keeps),
 		cmocka_unit_test(test_leaf_d_is_kept),
 		cmocka_unit_test(test_either),
+		cmocka_unit_test(test_all_registers_count),
+		cmocka_unit_test(test_only_kept_leaves),
+		cmocka_unit_test(test_each_feature),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -337,16 +337,87 @@ static void test_layouts(void **state)
 	}
 }
 
+/* Which bytes of the legacy region XSAVE components bring along: [begin, end) of each. */
+static void take_legacy(unsigned char *to, const unsigned char *from, bool x87, bool mxcsr,
+			bool sse)
+{
+	if (x87) {
+		memcpy(to, from, 24);
+		memcpy(to + 32, from + 32, 160 - 32);
+	}
+	if (mxcsr)
+		memcpy(to + 24, from + 24, 8);
+	if (sse)
+		memcpy(to + 160, from + 160, 416 - 160);
+}
+
+/* Every byte of the legacy region, for all that may be in use, over what was there before. */
+static void test_legacy_bytes(void **state)
+{
+	unsigned char due[SIZE];
+
+	(void)state;
+	for (uint64_t mask = 0; mask < 8; mask++) {
+		bool loads = mask != 0, gives = mask & (XF_SSE | XF_AVX);
+		struct xf_kvm_fpu fpu = new_fpu(&modern);
+
+		make_area(HOST, 0x1fa0);
+		assert_int_equal(set(&modern, &shown_all, &fpu), XF_REASON_NONE);
+		memcpy(due, buffer, SIZE);
+		make_area(mask, 0x1f90);
+		for (unsigned int i = 0; i < XF_LEGACY_SIZE; i++)
+			area[i] = i < 24 || i >= 28 ? (unsigned char)(area[i] ^ 0xff) : area[i];
+		assert_int_equal(set(&modern, &shown_all, &fpu), XF_REASON_NONE);
+		take_legacy(due, area, mask & XF_X87, loads, mask & XF_SSE);
+		assert_memory_equal(buffer, due, 576);
+
+		memset(due, 0, SIZE);
+		put(due, 0x37f, 2);
+		put(due + 24, 0x1f80, 4);
+		put(due + 28, 0x2ffff, 4);
+		take_legacy(due, area, mask & XF_X87, gives, mask & XF_SSE);
+		due[512] = (unsigned char)mask;
+		get(&modern, &shown_all, &fpu);
+		assert_memory_equal(got, due, 576);
+		/* PKRU keeps its value, and is not shown where it is not in use. */
+		assert_int_not_equal(fpu.pkru, 0);
+		assert_zero(0x340, SIZE);
+	}
+}
+
+/* In one piece it is the legacy region, to its last byte, and no header. */
+static void test_old_guarded(void **state)
+{
+	struct xf_kvm ignoring = old;
+	struct xf_kvm_vcpu guarded = shown_all;
+	struct xf_kvm_fpu fpu = new_fpu(&old);
+	unsigned char before[SIZE];
+
+	(void)state;
+	make_area(HOST, 0x1f80);
+	assert_int_equal(set(&old, &shown_all, &fpu), XF_REASON_NONE);
+	assert_memory_equal(buffer, area, 512);
+	for (size_t i = 512; i < 576; i++)
+		assert_int_equal(buffer[i], 0);
+	/* A protected guest's is not touched, not even that. */
+	memcpy(before, buffer, SIZE);
+	guarded.guarded = ignoring.protected_ignored = true;
+	memset(area, 0x33, 24);
+	assert_int_equal(set(&ignoring, &guarded, &fpu), XF_REASON_NONE);
+	assert_memory_equal(buffer, before, SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_new),	 cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_all),	 cmocka_unit_test(test_none),
-		cmocka_unit_test(test_mxcsr),	 cmocka_unit_test(test_trimmed),
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_old),
-		cmocka_unit_test(test_no_xsave), cmocka_unit_test(test_hook),
-		cmocka_unit_test(test_module),	 cmocka_unit_test(test_guarded),
-		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_new),	    cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_all),	    cmocka_unit_test(test_none),
+		cmocka_unit_test(test_mxcsr),	    cmocka_unit_test(test_trimmed),
+		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_old),
+		cmocka_unit_test(test_no_xsave),    cmocka_unit_test(test_hook),
+		cmocka_unit_test(test_module),	    cmocka_unit_test(test_guarded),
+		cmocka_unit_test(test_layouts),	    cmocka_unit_test(test_legacy_bytes),
+		cmocka_unit_test(test_old_guarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,9 +175,12 @@ def stopped_and_continued(streams):
     thread.join()
 
 
+ENDING = signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL
+
+
 def ended_by_signals(streams):
     """A signal that ends it: what came out has nothing of the devices."""
-    for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL:
+    for number in ENDING:
         for part in 0.5, 1.0:
             process, write, read = both_pipes(streams)
             # All but the end: the filter waits for more of the devices.
@@ -299,6 +302,9 @@ CASES = [sockets, named_pipes, slow_reader, slow_writer, stopped_and_continued,
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
+    # nohup and a shell's '&' have some of them ignored, and who is started here would inherit that.
+    for number in ENDING[:-1]:
+        signal.signal(number, signal.SIG_DFL)
     xferry, large = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     with tempfile.TemporaryDirectory() as place:
         streams = Streams(xferry, large, pathlib.Path(sys.argv[3]), pathlib.Path(place))

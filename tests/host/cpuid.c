@@ -200,6 +200,8 @@ static void test_bad(void **state)
 	(void)state;
 	check_bad("0x00000000 0x00", "0x00000002 0x00", XF_ERR_DAMAGED, "without CPUID leaf 0x0");
 	check_bad("0x00000001 0x00", "0x00000002 0x00", XF_ERR_DAMAGED, "without CPUID leaf 0x1");
+	check_bad("0x00: eax=0x0000000d", "0x00: eax=0x00000000", XF_ERR_DAMAGED,
+		  "leaf 0 tells that there is none");
 	check_bad("0x00000007 0x00", "0x00000002 0x00", XF_ERR_DAMAGED, "without CPUID leaf 0x7");
 	check_bad("0x0000000d 0x00", "0x00000002 0x00", XF_ERR_DAMAGED, "without CPUID leaf 0xd");
 	check_bad("0x0000000d 0x01", "0x0000000d 0x00", XF_ERR_DAMAGED,

@@ -7,14 +7,15 @@
 licence='SPDX-License-Identifier: LGPL-2.1-or-later'
 count=0
 while IFS= read -r path; do
-	first=$(head -n 1 "$path" | tr -d '\0')
+	first='' second=''
+	{ IFS= read -r first && IFS= read -r second; } <"$path" || true
 	case $path in
 	*.c | *.h) want="/* $licence */" ;;
 	*.scd) want="; $licence" ;;
 	*) want="# $licence" ;;
 	esac
 	case $first in
-	'#!'* | '# shellcheck '*) first=$(sed -n 2p "$path") ;;
+	'#!'* | '# shellcheck '*) first=$second ;;
 	esac
 	count=$((count + 1))
 	[ "$first" = "$want" ] || complain "$path: expected '$want' in the first line, or behind #!"
@@ -24,7 +25,7 @@ done < <(
 	files | while IFS= read -r path; do
 		case $path in
 		*.*) ;;
-		*) [ "$(head -c 2 "$path" | tr -d '\0')" != '#!' ] || printf '%s\n' "$path" ;;
+		*) ! { IFS= read -rn 2 start <"$path" && [ "$start" = '#!' ]; } || printf '%s\n' "$path" ;;
 		esac
 	done
 )

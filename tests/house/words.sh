@@ -11,20 +11,16 @@ paths='(^|[^[:alnum:]_.])/(wor[k]|roo[t]|hom[e]|Use[r]s)/[[:alnum:]_.]'
 # Hosts of public projects that documents may point to.
 hosts='(([a-z]+\.)?(kernel|debian|gnu|fsf|qemu|spdx|libvirt|python|mesonbuild)\.org|proxmox\.com|github\.com|gitlab\.com|intel\.com|amd\.com|man7\.org)'
 
-list=$(files)
-while IFS= read -r path; do
-	case $path in
-	*.qevm | LICENSE) continue ;;
-	esac
-	if found=$(grep -aEn "$paths" "$path"); then
-		complain "$path names a path of a machine: $(head -n 3 <<<"$found")"
-	fi
-	while IFS= read -r host; do
-		grep -Eqx "([a-z0-9-]+\.)*$hosts" <<<"$host" ||
-			complain "$path names the host $host"
-	done < <(grep -aoEi '(https?|ftp|git|ssh|rsync)://[^/"<>() :`]+' "$path" |
-		sed -E 's|^[^:]*://||; s|.*@||' | sort -u || true)
-done <<<"$list"
+list=$(files | grep -vEx '.*\.qevm|LICENSE')
+while IFS= read -r found; do
+	complain "names a path of a machine: $found"
+done < <(xargs -d '\n' grep -aHEn "$paths" <<<"$list")
+
+# PATH:PROTOCOL://[USER@]HOST, of which what is before the host is of no interest but the path.
+while IFS= read -r found; do
+	complain "names a foreign host: $found"
+done < <(xargs -d '\n' grep -aHoEi '(https?|ftp|git|ssh|rsync)://[^/"<>() :`]+' <<<"$list" |
+	sed -E 's|:[a-z]+://([^@]*@)?|: |I' | sort -u | grep -Evx "[^:]*: ([a-z0-9-]+\.)*$hosts")
 
 # The mirror that this machine's packages come from, whatever it is.
 # shellcheck disable=SC2016 # a variable of apt

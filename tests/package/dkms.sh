@@ -12,6 +12,8 @@
 . "$SOURCE/tests/lib.sh"
 # shellcheck source=root-lib.sh
 . "$SOURCE/tests/package/root-lib.sh"
+# shellcheck source=build-lib.sh
+. "$SOURCE/tests/package/build-lib.sh"
 need_roots
 need git python3 dpkg-deb meson
 
@@ -26,37 +28,16 @@ leave() {
 	[ -n "${KEEP:-}" ] || rm -rf --one-file-system "$place"
 }
 trap leave EXIT
-version=$(sed -nE "s/^  version: '([^']+)',/\1/p" "$SOURCE/meson.build" | head -n 1)
 
-# What would be committed, in the root's /src/xferry.
-copy_source() {
-	mkdir -p "$1/src/xferry"
-	git -c safe.directory="$SOURCE" -C "$SOURCE" ls-files -co --exclude-standard -z |
-		tar -C "$SOURCE" --null -T - -c | tar -C "$1/src/xferry" -x --no-same-owner
-}
-
-# The package, made with what debian/control says it needs and no more; looked at by lintian.
+# debian.sh looks at the package itself.
 build_package() {
 	local root=$place/build
 
-	fresh_root "$root"
-	apt_install "$root" build-essential
-	copy_source "$root"
-	quietly "$root.apt.log" inside "$root" apt-get -q -y build-dep /src/xferry/
-	quietly "$root.build.log" inside "$root" sh -c 'cd /src/xferry && dpkg-buildpackage -us -uc -b'
+	build_root "$root"
+	DEB_BUILD_OPTIONS=nocheck build_packages "$root" -b -j2
 	package=$place/xferry-dkms_${version}_all.deb
 	cp -t "$place" "$root/src/$(basename "$package")" || die 'another package was made'
 	echo "ok the package is built"
-
-	apt_install "$root" lintian
-	inside "$root" sh -c "lintian --allow-root --info --display-info --pedantic --show-overrides \
-		--fail-on error,warning,info,pedantic /src/xferry_${version}_amd64.changes" \
-		>"$root.lintian.log" 2>&1 || {
-		cat "$root.lintian.log"
-		die 'lintian is not content'
-	}
-	grep '^O: ' "$root.lintian.log" || true
-	echo 'ok lintian'
 }
 
 # module_of KERNEL: the file that DKMS has installed for it.
@@ -110,7 +91,7 @@ boots() {
 	local kernel=$1 name=linux-image-$1 into=$place/$1
 
 	mkdir -p "$into"
-	quietly "$root.apt.log" inside "$root" apt-get -q -y --download-only install "$name"
+	apt_get "$root" --download-only install "$name"
 	quietly "$root.boot.log" "$SOURCE/tests/package/boot.py" --build "$BUILD" \
 		--package "$archives/$name"_*.deb --module "$(module_of "$kernel")" \
 		--busybox "$root/bin/busybox" --version "$version" \
@@ -135,7 +116,7 @@ listing() {
 
 # All names of the system are as before, and nobody remembers the module.
 leaves_nothing() {
-	quietly "$root.apt.log" inside "$root" apt-get -q -y purge xferry-dkms
+	apt_get "$root" purge xferry-dkms
 	! listing | grep -v ^./src | grep -i xferry || die 'the above is left of the package'
 	! grep -l xferry "$root"/lib/modules/*/modules.dep || die 'depmod still knows it'
 }

@@ -96,7 +96,22 @@ fresh_root() {
 		skip "the mirror cannot be asked: $(grep -m 1 '^[EW]:' "$1.update.log")"
 }
 
+# apt_get ROOT COMMAND...: others may use the fetched packages at the same time, and apt does not
+# wait for them.
+apt_get() {
+	local root=$1 log=$1.apt.log tries
+
+	shift
+	for ((tries = 0; tries < 120; tries++)); do
+		! inside "$root" apt-get -q -y "$@" >"$log" 2>&1 || return 0
+		grep -q 'Could not get lock /var/cache/apt/archives/' "$log" || break
+		sleep 5
+	done
+	tail -n 30 "$log"
+	die "apt-get $* (all of what it said: $log)"
+}
+
 # apt_install ROOT PACKAGE...
 apt_install() {
-	quietly "$1.apt.log" inside "$1" apt-get -q -y install "${@:2}"
+	apt_get "$1" install "${@:2}"
 }

@@ -49,6 +49,8 @@ char *__wrap_strdup(const char *text);
 char *__wrap_realpath(const char *path, char *resolved);
 int __wrap_vasprintf(char **out, const char *format, va_list args);
 int __wrap_asprintf(char **out, const char *format, ...);
+int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args);
+int __wrap___asprintf_chk(char **out, int flag, const char *format, ...);
 int __real_vasprintf(char **out, const char *format, va_list args);
 
 void *__wrap_malloc(size_t size)
@@ -91,6 +93,23 @@ int __wrap_asprintf(char **out, const char *format, ...)
 
 	va_start(args, format);
 	int n = __wrap_vasprintf(out, format, args);
+	va_end(args);
+	return n;
+}
+
+/* What a compiler calls in their place when it is to check more (_FORTIFY_SOURCE). */
+int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args)
+{
+	(void)flag;
+	return __wrap_vasprintf(out, format, args);
+}
+
+int __wrap___asprintf_chk(char **out, int flag, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int n = __wrap___vasprintf_chk(out, flag, format, args);
 	va_end(args);
 	return n;
 }

@@ -8,21 +8,6 @@
 
 #include "state/qemu_wire.h"
 
-static struct xf_state *opened(const struct bytes *bytes)
-{
-	struct xf_state *state;
-
-	assert_opened(open_bytes(bytes->p, bytes->size, &state));
-	return state;
-}
-
-static void assert_one_line(const struct xf_error *err)
-{
-	assert_null(strchr(err->text, '\n'));
-	assert_non_null(err->file);
-	assert_true(err->code == XF_ERR_DAMAGED || err->code == XF_ERR_FORMAT);
-}
-
 /* ---- Cut ---- */
 
 /*

@@ -60,6 +60,22 @@ static inline void assert_opened(struct xf_error *err)
 		fail_msg("%s", err->text);
 }
 
+static inline struct xf_state *opened(const struct bytes *bytes)
+{
+	struct xf_state *state;
+
+	assert_opened(open_bytes(bytes->p, bytes->size, &state));
+	return state;
+}
+
+/* What a damaged file may be answered with. */
+static inline void assert_one_line(const struct xf_error *err)
+{
+	assert_null(strchr(err->text, '\n'));
+	assert_non_null(err->file);
+	assert_true(err->code == XF_ERR_DAMAGED || err->code == XF_ERR_FORMAT);
+}
+
 static inline bool same_field(const struct xf_field *a, const struct xf_field *b)
 {
 	return a->value == b->value && a->offset == b->offset && a->size == b->size;

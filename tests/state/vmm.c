@@ -17,21 +17,6 @@
 static const char *const firecracker[] = { "firecracker-1.7", "firecracker-1.11",
 					   "firecracker-1.14" };
 
-static struct xf_state *opened(const struct bytes *bytes)
-{
-	struct xf_state *state;
-
-	assert_opened(open_bytes(bytes->p, bytes->size, &state));
-	return state;
-}
-
-static void assert_one_line(const struct xf_error *err)
-{
-	assert_null(strchr(err->text, '\n'));
-	assert_non_null(err->file);
-	assert_true(err->code == XF_ERR_DAMAGED || err->code == XF_ERR_FORMAT);
-}
-
 /* The checksum of what is before its place. */
 static void put_crc(const struct file *file, const uint8_t *bytes, size_t size)
 {
