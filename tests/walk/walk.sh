@@ -5,7 +5,8 @@
 # apt line, build and installation, then every example, compared where an output is shown.
 # What cannot be run there is named in plan.toml, each with its reason.
 #
-#   SOURCE, the source tree. KEEP=yes keeps logs and systems.
+#   SOURCE, the source tree. KEEP=yes keeps logs and systems. PART=demo or PART=documents
+#   walks one half.
 : "${SOURCE:?names the source tree}"
 # shellcheck source=../lib.sh
 . "$SOURCE/tests/lib.sh"
@@ -56,30 +57,40 @@ steps() {
 	die "$3 (all of what it said: $2)"
 }
 
-# ---- The demonstration, on a system with nothing ----
-bare=$place/bare
-fresh_root "$bare"
-copy_source "$bare"
-SECONDS=0
-steps "$bare" "$bare.bootstrap.log" 'script/bootstrap'
-echo "ok script/bootstrap, on a clean system ($SECONDS s)"
-steps "$bare" "$bare.again.log" 'script/bootstrap'
-[ ! -s "$bare.again.log" ] || die "script/bootstrap has something to do again: $(cat "$bare.again.log")"
-SECONDS=0
-steps "$bare" "$bare.demo.log" 'script/demo'
-grep -q 'is as it was before the repair' "$bare.demo.log" || die 'script/demo does not come to its end'
-echo "ok script/demo ($SECONDS s)"
-[ -n "${KEEP:-}" ] || discard "$bare"
+# The demonstration, on a system with nothing.
+walk_demo() {
+	local bare=$place/bare
 
-# ---- README, manual, live, examples ----
-root=$place/root
-fresh_root "$root"
-copy_source "$root"
-SECONDS=0
-steps "$root" "$root.apt.log" "$(python3 "$SOURCE/tests/walk/walk.py" --apt)"
-echo "ok the README's apt line ($SECONDS s)"
-# shellcheck disable=SC2046 # words are meant
-apt_install "$root" $(python3 "$SOURCE/tests/walk/walk.py" --tools)
-SECONDS=0
-inside "$root" python3 /src/xferry/tests/walk/walk.py
-echo "ok the walk ($SECONDS s)"
+	fresh_root "$bare"
+	copy_source "$bare"
+	SECONDS=0
+	steps "$bare" "$bare.bootstrap.log" 'script/bootstrap'
+	echo "ok script/bootstrap, on a clean system ($SECONDS s)"
+	steps "$bare" "$bare.again.log" 'script/bootstrap'
+	[ ! -s "$bare.again.log" ] || die "script/bootstrap has something to do again: $(cat "$bare.again.log")"
+	SECONDS=0
+	steps "$bare" "$bare.demo.log" 'script/demo'
+	grep -q 'is as it was before the repair' "$bare.demo.log" || die 'script/demo does not come to its end'
+	echo "ok script/demo ($SECONDS s)"
+	[ -n "${KEEP:-}" ] || discard "$bare"
+}
+
+# README, manual, live, examples.
+walk_documents() {
+	local root=$place/root
+
+	fresh_root "$root"
+	copy_source "$root"
+	SECONDS=0
+	steps "$root" "$root.apt.log" "$(python3 "$SOURCE/tests/walk/walk.py" --apt)"
+	echo "ok the README's apt line ($SECONDS s)"
+	# shellcheck disable=SC2046 # words are meant
+	apt_install "$root" $(python3 "$SOURCE/tests/walk/walk.py" --tools)
+	SECONDS=0
+	inside "$root" python3 /src/xferry/tests/walk/walk.py
+	echo "ok the walk ($SECONDS s)"
+}
+
+for part in ${PART:-demo documents}; do
+	"walk_$part"
+done
