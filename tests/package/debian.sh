@@ -223,7 +223,7 @@ lacks_packers() {
 	done
 	(cd "$root/tmp/try" && sha256sum -- *) >"$place/packed"
 	says 8 'xferry: lzop: needs the program lzop, which is not installed' xferry check lzop
-	says 8 'xferry: zstd: needs the program zstd, which is not installed' \
+	says 8 'xferry: /tmp/try/zstd.xfnew: needs the program zstd, which is not installed' \
 		xferry fix --in-place zstd
 	inside "$root" env -C /tmp/try xferry check zstd >"$place/said" || [ $? = 4 ] ||
 		die 'xferry check cannot read zstd'
