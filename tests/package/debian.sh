@@ -62,7 +62,7 @@ builds_the_same_again() {
 	local deb differ=0
 
 	apt_install "$root" faketime
-	inside "$root" useradd --create-home other
+	inside "$root" useradd other
 	rm -rf "$root/src/again"
 	# shellcheck disable=SC2016 # expanded inside
 	quietly "$root.again.log" inside "$root" unshare --uts sh -euc '
@@ -74,7 +74,7 @@ builds_the_same_again() {
 		chown -R other: /another/place
 		umask 0002
 		runuser -u other -- env -C /another/place/of/another/depth/tree \
-			TZ=XFE-14 LC_ALL=C.UTF-8 LANGUAGE=fr HOME=/home/other USER=other \
+			TZ=XFE-14 LC_ALL=C.UTF-8 LANGUAGE=fr HOME=/var/tmp USER=other \
 			DEB_BUILD_OPTIONS="nocheck parallel=1" NO_FAKE_STAT=1 \
 			faketime -f +400d sh -c "debian/rules clean && dpkg-buildpackage -us -uc -b"
 		mkdir /src/again
