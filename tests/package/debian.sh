@@ -264,7 +264,7 @@ leaves_nothing 'all together, installed twice'
 offer old
 apt_install "$root" "${built[@]}"
 offer new
-apt_get "$root" dist-upgrade
+apt_get "$root" --only-upgrade install "${built[@]}"
 for name in "${built[@]}"; do
 	# shellcheck disable=SC2016 # dpkg's own
 	[ "$(inside "$root" dpkg-query -W -f '${Version} ${db:Status-Status}' "$name")" = \
