@@ -46,13 +46,13 @@ builds() {
 	echo "ok built, $ran tests of the code ran"
 
 	apt_install "$root" lintian
-	inside "$root" sh -c "lintian --allow-root --info --display-info --pedantic --show-overrides \
+	# Shown, overridden tags would count.
+	inside "$root" sh -c "lintian --allow-root --info --display-info --pedantic \
 		--fail-on error,warning,info,pedantic /src/xferry_${version}_amd64.changes" \
 		>"$root.lintian.log" 2>&1 || {
 		cat "$root.lintian.log"
 		die 'lintian is not content'
 	}
-	grep '^O: ' "$root.lintian.log" || true
 	echo 'ok lintian'
 }
 
@@ -74,7 +74,7 @@ builds_the_same_again() {
 		chown -R other: /another/place
 		umask 0002
 		runuser -u other -- env -C /another/place/of/another/depth/tree \
-			TZ=XFE-14 LC_ALL=C.UTF-8 LANGUAGE=fr HOME=/var/tmp USER=other \
+			TZ=XFE-14 LC_ALL=C.UTF-8 LANGUAGE=fr HOME=/nowhere USER=other \
 			DEB_BUILD_OPTIONS="nocheck parallel=1" NO_FAKE_STAT=1 \
 			faketime -f +400d sh -c "debian/rules clean && dpkg-buildpackage -us -uc -b"
 		mkdir /src/again
