@@ -74,19 +74,27 @@ static int start(pthread_t *thread, struct running *running)
 	return answer;
 }
 
-/* Whether the thread was done in time. Whoever sets the clock changes nothing of that. */
+/* With glibc, whoever sets the clock changes nothing of the time to wait; other libcs cannot. */
+#ifdef __GLIBC__
+#define JOIN_CLOCK CLOCK_MONOTONIC
+#else
+#define JOIN_CLOCK CLOCK_REALTIME
+#define pthread_clockjoin_np(thread, value, clock, when) pthread_timedjoin_np(thread, value, when)
+#endif
+
+/* Whether the thread was done in time. */
 static bool join(pthread_t thread, unsigned int milliseconds)
 {
 	struct timespec when;
 
-	clock_gettime(CLOCK_MONOTONIC, &when);
+	clock_gettime(JOIN_CLOCK, &when);
 	when.tv_sec += milliseconds / 1000;
 	when.tv_nsec += milliseconds % 1000 * 1000000L;
 	if (when.tv_nsec >= 1000000000L) {
 		when.tv_sec++;
 		when.tv_nsec -= 1000000000L;
 	}
-	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &when) == 0;
+	return pthread_clockjoin_np(thread, NULL, JOIN_CLOCK, &when) == 0;
 }
 
 /* The thread does not come back: the vCPU is left to it, open and mapped, and is ours no more. */

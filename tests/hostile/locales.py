@@ -19,7 +19,7 @@ LOCALES = (
     ('de_DE', 'ISO-8859-15', 'a comma in numbers, one byte a character'),
     ('tr_TR', 'ISO-8859-9', 'another small I'),
     ('tr_TR', 'UTF-8', 'another small I'),
-    ('zh_CN', 'GB18030', 'characters of several bytes, some of them ASCII'),
+    ('zh_TW', 'BIG5', 'characters of two bytes, the second of them ASCII'),
 )
 MISSING = ('xx_XX.UTF-8', 'C.bogus', '../../../etc', 'x' * 5000)
 
