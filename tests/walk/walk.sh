@@ -87,7 +87,9 @@ walk_documents() {
 	# shellcheck disable=SC2046 # words are meant
 	apt_install "$root" $(python3 "$SOURCE/tests/walk/walk.py" --tools)
 	SECONDS=0
-	inside "$root" python3 /src/xferry/tests/walk/walk.py
+	# As it is for one who logs in.
+	inside "$root" env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		python3 /src/xferry/tests/walk/walk.py
 	echo "ok the walk ($SECONDS s)"
 }
 
