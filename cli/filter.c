@@ -53,7 +53,7 @@ static bool read_size(const char *text, uint64_t *out)
 static bool read_fd(const char *text, int *out)
 {
 	char *end;
-	long fd = strtol(text, &end, 10);
+	long long fd = strtoll(text, &end, 10);
 
 	if (!is_digit(*text) || *end || fd > INT32_MAX)
 		return false;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,11 +54,23 @@ static unsigned int run(int argc, char **argv)
  * a saved state, take its number, and our messages for it. Writing to one that
  * is open for reading fails, as writing to a closed one does; and so of reading.
  */
-static void occupy_standard_files(void)
+static bool occupy_standard_files(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+			return false;
+	return true;
+}
+
+/*
+ * What whoever starts us ignores or not, we do not inherit where it would be in the way: with
+ * SIGCHLD ignored nobody could tell how a program that packs has ended, and a limit on the size
+ * of files is to be an error that is told of, not our end.
+ */
+static void set_signals(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 /* It reads and writes whatever file it is told to: with rights of its file, anybody could. */
@@ -68,11 +81,16 @@ static bool has_rights_of_its_file(void)
 
 int main(int argc, char **argv)
 {
-	occupy_standard_files();
+	if (!occupy_standard_files()) {
+		fprintf(stderr, "xferry: /dev/null, for a standard file that is closed: %s\n",
+			strerror(errno));
+		return STATUS_ERROR;
+	}
 	if (has_rights_of_its_file()) {
 		fputs("xferry: is set-user-ID or set-group-ID, and refuses to run so\n", stderr);
 		return STATUS_ERROR;
 	}
+	set_signals();
 	setlocale(LC_CTYPE, "");
 
 	unsigned int status = run(argc, argv);

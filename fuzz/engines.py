@@ -48,17 +48,28 @@ def compile_target(target, engine, build):
                 [str(SOURCE / arg) for arg in args if not arg.startswith('-')])
 
 
-def session_seconds(session):
-    """CPU time of a session's processes so far, and of those that they have waited for."""
-    ticks = 0
+def stats():
+    """Of each process its parent, and its CPU time with that of those it has waited for."""
     for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
         try:
             words = stat.read_text().rpartition(')')[2].split()
         except OSError:
             continue
-        if int(words[3]) == session:
-            ticks += sum(map(int, words[11:15]))
-    return ticks / os.sysconf('SC_CLK_TCK')
+        yield int(stat.parent.name), int(words[1]), sum(map(int, words[11:15]))
+
+
+def family_seconds(pid):
+    """CPU time so far of a process and all below it: AFL++'s have sessions of their own."""
+    parents, ticks = {}, {}
+    for child, parent, taken in stats():
+        parents[child], ticks[child] = parent, taken
+    total = 0
+    for child, taken in ticks.items():
+        above = child
+        while above and above != pid:
+            above = parents.get(above)
+        total += taken if above == pid else 0
+    return total / os.sysconf('SC_CLK_TCK')
 
 
 def run(command, log, seconds, stopping, gently, **options):
@@ -66,16 +77,16 @@ def run(command, log, seconds, stopping, gently, **options):
     taken = 0
     with log.open('w') as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, preexec_fn=lowly,
-                                   start_new_session=True, cwd=PLACE, **options)
+                                   cwd=PLACE, **options)
     while True:
         pid, _, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = 0  # it is waited for
             return max(taken, usage.ru_utime + usage.ru_stime)
-        taken = max(taken, session_seconds(process.pid))
+        taken = max(taken, family_seconds(process.pid))
         if stopping.is_set() or taken >= seconds:
             process.send_signal(gently)
-        time.sleep(1)
+        time.sleep(3)
 
 
 def number(pattern, text):
@@ -107,7 +118,7 @@ class LibFuzzer:
         self.shrink(target, made)
         log = log_of(self.name, target)
         cpu = run([made.program, *made.options, f'-timeout={SLOW}', f'-report_slow_units={SLOW}',
-                   '-rss_limit_mb=1024', '-print_final_stats=1', '-reload=0',
+                   '-print_final_stats=1', '-reload=0',
                    # Comparisons count as well every other time: slower, and another way in.
                    f'-use_value_profile={int(time.time()) % 2}',
                    f'-artifact_prefix={finds}/', corpus, *made.places],

@@ -67,13 +67,14 @@ static void close_end(int *fd)
 /* As a program expects to begin, whatever ours has blocked or ignores. */
 static int set_signals(posix_spawnattr_t *attributes)
 {
-	sigset_t none, pipe;
+	sigset_t none, usual;
 
 	sigemptyset(&none);
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGPIPE);
+	sigaddset(&usual, SIGXFSZ);
 	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &pipe);
+	posix_spawnattr_setsigdefault(attributes, &usual);
 	return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 

@@ -59,7 +59,7 @@ static bool recognise(const uint8_t *head, size_t size)
 struct file {
 	const char *path;
 	uint8_t *bytes;
-	uint64_t size; /* without the checksum */
+	size_t size; /* without the checksum */
 	uint64_t crc;
 	uint64_t state; /* where it begins */
 	struct xf_firecracker_vcpus found;

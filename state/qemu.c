@@ -125,9 +125,9 @@ static struct xf_error *read_from_start(struct xf_view *view, struct xf_record *
 	XF_AUTO(deinit_walk) struct xf_qemu_walk walk;
 	XF_AUTO(close_tail) struct xf_qemu_tail *tail = NULL;
 	struct xf_qemu_vcpus vcpus = { 0 };
-	enum xf_found_by found_by;
-	const uint8_t *data;
-	size_t size;
+	enum xf_found_by found_by = XF_FOUND_WALK;
+	const uint8_t *data = NULL;
+	size_t size = 0;
 
 	xf_qemu_walk_init(&walk, view->name);
 	walk.offset = view->start;

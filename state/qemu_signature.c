@@ -72,10 +72,14 @@ static bool find_footer(const struct xf_qemu_tail_bytes *tail, size_t at, uint32
 		if (!p)
 			return false;
 		at = (size_t)(p - tail->bytes);
-		*end = at + XF_QEMU_FOOTER_SIZE;
-		if (*end <= tail->size && xf_be32(p + 1) == id &&
-		    (is_section(tail, *end) || is_end(tail, *end)))
+
+		size_t behind = at + XF_QEMU_FOOTER_SIZE;
+
+		if (behind <= tail->size && xf_be32(p + 1) == id &&
+		    (is_section(tail, behind) || is_end(tail, behind))) {
+			*end = behind;
 			return true;
+		}
 		at++;
 	}
 	return false;

@@ -84,6 +84,9 @@ void xf_qemu_tail_close(struct xf_qemu_tail *tail)
 
 static struct xf_error *append(struct xf_qemu_tail *tail, const uint8_t *data, size_t size)
 {
+	/* Where addresses have 32 bits, a limit may be larger than all that there is of them. */
+	if (size > SIZE_MAX / 2 - tail->size)
+		return xf_error_memory();
 	if (tail->size + size > tail->room) {
 		size_t room = tail->room ? tail->room : 65536;
 

@@ -118,6 +118,11 @@ static struct xf_error *write_fresh(const struct xf_state *state, const struct x
 	return xf_input_unchanged(input);
 }
 
+/* The names that a repair has given by now. */
+struct given {
+	bool fresh, original;
+};
+
 /* The second name must be that of the file that was judged, even if somebody renames. */
 static struct xf_error *keep_original(const struct names *names, int fd)
 {
@@ -154,21 +159,35 @@ static struct xf_error *take_place(const struct names *names, const struct xf_in
 }
 
 static struct xf_error *give_names(const struct names *names, const struct xf_input *input, int fd,
-				   struct xf_publish *fresh)
+				   struct xf_publish *fresh, struct given *given)
 {
 	XF_TRY(xf_publish_commit(fresh));
+	given->fresh = true;
+	XF_TRY(keep_original(names, fd));
+	given->original = true;
+	return take_place(names, input);
+}
 
-	struct xf_error *err = keep_original(names, fd);
+/* Whether they are, and that is durable. */
+static bool are_gone(const struct names *names, const struct given *given)
+{
+	bool fresh = !given->fresh || unlink(names->fresh) == 0;
+	bool original = !given->original || unlink(names->original) == 0;
+	struct xf_error *err = xf_sync_directory(names->state);
+	bool durable = !err;
 
-	if (err) {
-		unlink(names->fresh);
-		return err;
-	}
-	err = take_place(names, input);
-	if (err) {
-		unlink(names->fresh);
-		unlink(names->original);
-	}
+	xf_error_free(err);
+	return fresh && original && durable;
+}
+
+/* The undo file goes last: as long as one of the names may be there, it is what removes them. */
+static struct xf_error *withdraw(const struct names *names, const struct given *given,
+				 const char *undo_path, struct xf_error *err)
+{
+	if (!are_gone(names, given))
+		return xf_error_advise(err, "to remove what is left of the repair: xferry undo",
+				       undo_path);
+	unlink(undo_path);
 	return err;
 }
 
@@ -189,12 +208,11 @@ struct xf_error *xf_replace(const struct xf_state *state, const struct xf_report
 	undo.original_name = strrchr(names.original, '/') + 1;
 	XF_TRY(xf_undo_file_write_replaced(undo_path, input, report, &undo));
 
-	struct xf_error *err = give_names(&names, input, fd, &fresh);
+	struct given given = { 0 };
+	struct xf_error *err = give_names(&names, input, fd, &fresh, &given);
 
-	if (err) {
-		unlink(undo_path);
-		return err;
-	}
+	if (err)
+		return withdraw(&names, &given, undo_path, err);
 	*replaced = true;
 	return xf_sync_directory(names.state);
 }

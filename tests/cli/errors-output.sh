@@ -95,11 +95,14 @@ closed_pipe() {
 for how in closed_out full_out both_closed closed_pipe; do
 	for json in '' --json; do
 		fails_as $how 12 '^xferry: standard output: ' check $json "${guest[@]}" vm
-		# It is repaired all the same, and says so.
+		# It is repaired all the same, and says so, and what undoes it.
 		run_as $how 9 fix $json "${guest[@]}" --in-place vm
-		one_error '^xferry: standard output: '
+		one_error '^xferry: standard output: [^;]*; the repair was made, to take it back: xferry undo vm\.xfundo$'
 		run 0 undo vm.xfundo
 		[ "$(hash_of vm)" = "$before" ] || die "$how: not as before"
+		run_as $how 9 fix $json "${guest[@]}" -o copy vm
+		one_error '^xferry: standard output: [^;]*; the repaired copy was written: copy$'
+		rm copy
 	done
 	fails_as $how 8 '^xferry: standard output: ' explain
 	fails_as $how 8 '^xferry: standard output: ' check --help

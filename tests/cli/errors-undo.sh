@@ -87,7 +87,7 @@ mv vm.xfundo fixed/vm.xfundo
 cp repaired fixed/vm
 chmod 0555 fixed
 run_as bound 8 undo fixed/vm.xfundo
-one_error 'fixed/vm.xfundo: remove: Permission denied'
+one_error 'fixed/vm\.xfundo: remove: Permission denied; to go on: xferry undo fixed/vm\.xfundo$'
 [ "$(hash_of fixed/vm)" = "$before" ] || die 'not restored'
 chmod 0755 fixed
 run 0 undo fixed/vm.xfundo

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fix --in-place of a compressed state, which a new file takes the place of: what that one
-# keeps, what stops it, in which order things are asked of the system, kill -9 at each of them,
-# and the way back.
+# keeps, what stops it, what somebody else saves meanwhile, and the way back. What becomes of
+# it when calls fail, or it is killed, or the power fails: tests/faults.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need xz python3
@@ -124,21 +124,6 @@ echo 'ok what was changed since is not undone'
 
 need_countable_calls
 
-# ---- The order ----
-order() {
-	local expected=$1 got
-	shift
-	told="xferry ${*:2}"
-	got=$(calls "$@" | awk '
-		$1 ~ /^(pwrite64|fsync|fdatasync|link|linkat|rename|unlink)$/ { print $1 }' |
-		uniq | paste -sd ' ')
-	[ "$got" = "$expected" ] || die "$told: $got; expected: $expected"
-	echo "ok $told: $got"
-}
-# The new file and the undo file; the undo file's name; the new one's; the original's second.
-order 'pwrite64 fsync linkat fsync linkat fsync link fsync rename fsync' vm "${fix[@]}"
-order 'rename fsync unlink fsync' vm.xfundo undo vm.xfundo
-
 # ---- Somebody else saves meanwhile ----
 
 # nth REGEX COMMAND...: the number of the first call of those that `calls` lists.
@@ -209,85 +194,3 @@ for what in written exchanged linked; do
 done
 rm saved
 echo 'ok what is saved while a state is replaced, or put back, stays'
-
-# ---- Calls that fail ----
-calls vm "${fix[@]}" >"$said/calls"
-run 0 undo vm.xfundo
-count=0 late=0
-while read -r name n _; do
-	case $name in
-	fsync | link | linkat | rename | pwrite64 | fstat) ;;
-	*) continue ;;
-	esac
-	status=0
-	told="xferry ${fix[*]}, call $n of $name fails"
-	with "$name" "$n" error=EIO "${fix[@]}" >"$said/out" 2>"$said/err" || status=$?
-	hold_status 8 "$status"
-	one_error 'Input/output error'
-	count=$((count + 1))
-	if [ -e vm.xfundo ]; then
-		late=$((late + 1))
-		one_error 'to take the repair back: xferry undo vm\.xfundo$'
-		[ "$(hash_of vm)" = "$after" ] || die "$told: not the repaired state"
-		run 0 undo vm.xfundo
-	fi
-	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
-	only repaired vm
-done <"$said/calls"
-[ "$count" -gt 10 ] || die "only $count calls were seen"
-[ "$late" = 1 ] || die "$late calls that fail leave the state replaced, expected the last fsync"
-echo "ok fix --in-place: $count calls fail"
-
-# ---- kill -9 ----
-killed() {
-	local status=0
-	with "$1" "$2" signal=KILL "${@:3}" >"$said/out" 2>"$said/err" || status=$?
-	[ "$status" = 137 ] || die "xferry ${*:3}: call $2 of $1: status $status: $(cat "$said/err")"
-	told="xferry ${*:3}, killed at call $2 of $1"
-}
-
-# Each call is done, or it is not: strace kills on the way in.
-calls vm "${fix[@]}" >"$said/calls"
-run 0 undo vm.xfundo
-count=0 changed=0 undone=0 twice=0
-while read -r name n _; do
-	killed "$name" "$n" "${fix[@]}"
-	count=$((count + 1))
-	case $(hash_of vm) in
-	"$before") ;;
-	"$after") changed=$((changed + 1)) ;;
-	*) die "$told: neither the old state nor the repaired one" ;;
-	esac
-	if [ -e vm.xfundo ]; then
-		undone=$((undone + 1))
-		if [ "$(hash_of vm)" = "$before" ]; then
-			[ "$(stat -c %h vm)" = 1 ] || twice=$((twice + 1))
-			fails 8 'vm\.xfundo: exists already .*: xferry undo vm\.xfundo$' "${fix[@]}"
-		fi
-		run 0 undo vm.xfundo
-	fi
-	only repaired vm
-	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
-done <"$said/calls"
-[ "$twice" -gt 0 ] || die 'never killed while the original had two names'
-[ "$undone" -gt 5 ] || die "only $undone kills came behind the undo file"
-[ "$changed" -gt 0 ] || die 'never killed once the state was replaced'
-echo "ok fix --in-place: killed at $count calls, $undone of them behind the undo file," \
-	"$changed behind the renaming"
-
-run 1 "${fix[@]}"
-mkdir kept
-cp -p vm vm.xforig vm.xfundo kept
-calls vm.xfundo undo vm.xfundo >"$said/calls"
-count=0
-while read -r name n _; do
-	rm -f vm vm.*
-	cp -p kept/* .
-	killed "$name" "$n" undo vm.xfundo
-	count=$((count + 1))
-	[ ! -e vm.xfundo ] || run 0 undo vm.xfundo
-	only kept repaired vm
-	[ "$(hash_of vm)" = "$before" ] || die "$told: not as before"
-done <"$said/calls"
-[ "$count" -gt 10 ] || die "only $count calls were seen"
-echo "ok undo: killed at $count calls"

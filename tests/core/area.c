@@ -42,10 +42,12 @@ static void fill(unsigned char *area, const struct xf_layout *layout, uint64_t x
 static void test_head(void **state)
 {
 	unsigned char *area = new_area(576, UINT64_C(0x8877665544332211), 0x0102030405060708);
-	struct xf_area_head head = { 1, 2, 3, true };
-	struct xf_area_head same = head;
+	struct xf_area_head head, same;
 
 	(void)state;
+	/* Every byte of both: between the members there are some that no assignment need copy. */
+	memset(&head, 0x5a, sizeof(head));
+	memcpy(&same, &head, sizeof(head));
 	put(area + 24, 0xa1b2c3d4, 4);
 	assert_false(xf_area_head(area, 575, &head));
 	assert_false(xf_area_head(area, 0, &head));

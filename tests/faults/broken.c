@@ -8,6 +8,7 @@
  *	no-name-sync	the entries of directories are not
  *	late-undo	the undo file gets its name when the state has been changed already
  *	deaf		a write that failed is taken for done
+ *	deaf-sync	that something could not be synced is overheard
  *	stubborn	a read that failed is tried again, for ever
  *	litter		nothing is removed
  */
@@ -72,7 +73,10 @@ int fsync(int fd)
 {
 	if (is("no-sync") || is(is_directory(fd) ? "no-name-sync" : "no-file-sync"))
 		return 0;
-	return REAL(fsync)(fd);
+
+	int status = REAL(fsync)(fd);
+
+	return is("deaf-sync") ? 0 : status;
 }
 
 int fdatasync(int fd)

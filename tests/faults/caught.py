@@ -24,6 +24,7 @@ WRITERS = [
     ('no-name-sync', PACKED, 'faults', 'not as before'),
     ('late-undo', STREAM, 'power', 'the state is lost'),
     ('deaf', STREAM, 'power', 'status 1, and there is'),
+    ('deaf-sync', STREAM, 'power', 'it may not be durable'),
     ('stubborn', 'firecracker in-place', 'power', 'does not end'),
     ('litter', 'libvirt-gzip undo-cut', 'power', 'status 0, and there is'),
 ]

@@ -18,7 +18,9 @@
  *
  * LOG gets "did NAME ERROR" when it came to that, and "exit STATUS" or "signal NUMBER". With
  * `record`, all calls, "call TASK CALL NAME ERRORS SHORT" (how many errors it can give,
- * whether it can be short), and what they changed (changes.h).
+ * whether it can be short), and what they changed (changes.h). With INJECT_RECORD
+ * in the environment this is written down beside a fault, too; with INJECT_NO_TMPFILE no file
+ * system has files without a name.
  */
 #include <elf.h>
 #include <err.h>
@@ -79,6 +81,7 @@ static struct task tasks[MAX_TASKS];
 static size_t task_count;
 static struct fault fault;
 static FILE *log_file;
+static bool recording;
 
 /* ---- Tasks ---- */
 
@@ -133,15 +136,17 @@ static void tell(const struct kind *kind, const char *what)
 	fprintf(log_file, "did %s %s\n", kind ? kind->name : "another", what);
 }
 
+/* One that was killed meanwhile has none any more. */
 static void get_registers(const struct task *task, struct user_regs_struct *registers)
 {
-	if (ptrace(PTRACE_GETREGS, task->pid, NULL, registers) < 0)
+	memset(registers, 0, sizeof(*registers));
+	if (ptrace(PTRACE_GETREGS, task->pid, NULL, registers) < 0 && errno != ESRCH)
 		err(1, "PTRACE_GETREGS");
 }
 
 static void set_registers(const struct task *task, struct user_regs_struct *registers)
 {
-	if (ptrace(PTRACE_SETREGS, task->pid, NULL, registers) < 0)
+	if (ptrace(PTRACE_SETREGS, task->pid, NULL, registers) < 0 && errno != ESRCH)
 		err(1, "PTRACE_SETREGS");
 }
 
@@ -197,16 +202,23 @@ static void shorten(struct task *task, const struct kind *kind)
 	tell(kind, "short");
 }
 
+/* Nothing gives these for ever. */
+static bool passes(int error)
+{
+	return error == EINTR || error == EAGAIN;
+}
+
 static void strike(struct task *task, const struct kind *kind)
 {
+	if ((fault.how == FAIL || fault.how == FAIL_ON) &&
+	    (!kind || (fault.how == FAIL_ON && passes(error_of(kind, fault.which)))))
+		return;
 	fault.reached = true;
 	switch (fault.how) {
 	case RECORD:
 		break;
 	case FAIL:
 	case FAIL_ON:
-		if (!kind)
-			break;
 		fault.number = kind->number;
 		fault.error = error_of(kind, fault.which);
 		let_fail(task, kind, fault.error);
@@ -231,13 +243,20 @@ static void strike(struct task *task, const struct kind *kind)
 
 static bool fails_too(const struct task *task, const struct kind *kind)
 {
-	if (!fault.reached || !kind || task->failing)
+	if (!fault.reached || !kind || task->failing || task->changed)
 		return false;
 	return (fault.how == FAIL_ON && kind->number == fault.number) ||
 	       (fault.how == DEAD && is_of_a_disk(&task->call, kind));
 }
 
 /* ---- Calls ---- */
+
+/* As on a file system that has none. */
+static bool is_without_tmpfile(const struct call *call)
+{
+	return call->number == SYS_openat && (call->arguments[2] & O_TMPFILE) == O_TMPFILE &&
+	       getenv("INJECT_NO_TMPFILE");
+}
 
 static void call_begins(struct task *task, const struct __ptrace_syscall_info *info)
 {
@@ -249,17 +268,18 @@ static void call_begins(struct task *task, const struct __ptrace_syscall_info *i
 	for (int i = 0; i < 6; i++)
 		task->call.arguments[i] = info->entry.args[i];
 	task->failing = task->carried_out = false;
-	if (fault.how == RECORD) {
+	if (recording) {
 		change_begins(&task->call);
 		fprintf(log_file, "call %zu %zu %s %zu %d\n", index, n,
 			kind ? kind->name : "another", count_errors(kind),
 			kind && kind->size_argument);
-		return;
 	}
-	if (index == fault.task && n == fault.call)
+	if (fault.how != RECORD && index == fault.task && n == fault.call)
 		strike(task, kind);
 	if (fails_too(task, kind))
 		let_fail(task, kind, fault.error);
+	else if (is_without_tmpfile(&task->call) && !task->failing)
+		let_fail(task, kind, EOPNOTSUPP);
 }
 
 /* What the program gets to see. */
@@ -280,7 +300,7 @@ static void set_outcome(struct task *task)
 static void call_ends(struct task *task, const struct __ptrace_syscall_info *info)
 {
 	task->call.result = info->exit.rval;
-	if (fault.how == RECORD && info->exit.rval >= 0)
+	if (recording && info->exit.rval >= 0 && (!task->failing || task->carried_out))
 		change_done(&task->call, log_file);
 	if (task->failing || task->changed)
 		set_outcome(task);
@@ -456,6 +476,7 @@ int main(int argc, char **argv)
 	if (!log_file)
 		err(2, "%s", argv[1]);
 	read_fault(argv + 2);
+	recording = fault.how == RECORD || getenv("INJECT_RECORD");
 
 	pid_t pid = start(argv + at + 1);
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every call of an operation goes wrong once, in each of the ways that such a call can."""
 
+import os
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
 
-from operations import KILLED, Lost
+import power
+from operations import DONE, KILLED, Lost
 
-# Nobody gives these for ever.
-PASSING = ('EINTR', 'EAGAIN')
+SYNCS = ('fsync', 'fdatasync')
 CHANGES = ('pwrite64', 'write', 'fsync', 'fdatasync', 'ftruncate', 'link', 'linkat', 'rename',
            'unlink', 'copy_file_range', 'fchmod', 'splice', 'sendfile')
 READS = ('read', 'pread64', 'lseek')
@@ -107,12 +108,20 @@ def cut_repair(operation, inject):
         raise AssertionError(f'{operation.name}: {last} was not made again')
 
 
-def run(operation, inject, words, limit=30, arguments=None):
+def environment_of(operation, **more):
+    """What inject.c is told beside its words."""
+    if not operation.scenario.has_tmpfile:
+        more['INJECT_NO_TMPFILE'] = '1'
+    return {**os.environ, **more}
+
+
+def run(operation, inject, words, limit=30, arguments=None, **environment):
     """Runs the operation under inject.c; its status and what was written down."""
     log = operation.work.parent / 'log'
     command = [inject, log, *words, '--', operation.xferry, *(arguments or operation.arguments())]
     with operation.ends() as ends:
-        with subprocess.Popen(command, cwd=operation.work, **ends.files) as process:
+        told = environment_of(operation, **environment)
+        with subprocess.Popen(command, cwd=operation.work, env=told, **ends.files) as process:
             try:
                 if process.wait(limit):
                     raise AssertionError(f'{command}: status {process.returncode}')
@@ -137,13 +146,27 @@ def strike(operation, inject, point, limit):
     _, name, what = did[0]
     if point.how.startswith('kill') and point.call.task == 0 and status != KILLED:
         raise AssertionError(f'{operation.name}: {point}: not killed, status {status}')
-    operation.judge(status, operation.said() or unsaid(point, name))
+    if status == DONE[operation.kind] and name in SYNCS and not point.how.startswith('kill'):
+        raise Lost(f'status {status}, and {name} has failed: it may not be durable')
+    operation.judge(status, None if is_dumb(point, name) else operation.said(),
+                    may_litter=point.how == 'dead' or name == 'unlink')
     return what
 
 
-def unsaid(point, name):
+def is_dumb(point, name):
     """When nothing can be written any more, nothing can be said."""
-    return 'xferry: …' if point.how == 'fail-on' and name.startswith('write') else ''
+    return point.how == 'fail-on' and name.startswith('write')
+
+
+def record_failures(operation, inject, calls, limit):
+    """Each change that fails once, and what is changed then: runs after which the power fails."""
+    for call in calls:
+        if call.name in CHANGES and call.task == 0:
+            operation.reset()
+            disk = power.Disk(operation.work)
+            words = Point(call, 'fail').words()
+            _, lines = run(operation, inject, words, limit, INJECT_RECORD='1')
+            yield call, disk, lines
 
 
 def strike_all(operation, inject, points, tell, limit):

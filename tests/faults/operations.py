@@ -20,6 +20,7 @@ DONE = {'in-place': 1, 'in-place-elsewhere': 1, 'copy': 1, 'filter': 1, 'filter-
 ERROR = 8
 KILLED = -9
 OUT = 'out'
+HIDDEN = re.compile(r'(^|/)\.xferry-\w{6}$')
 
 
 class Lost(Exception):
@@ -55,6 +56,7 @@ class Operation:
         self.pristine = places.look(self.work)
         if '-cut' in self.kind:
             cut(self)
+            self.sweep()
         elif self.kind.startswith('undo'):
             self.run(self.fix_in_place(), 1)
         self.start = places.look(self.work)
@@ -65,6 +67,12 @@ class Operation:
             raise AssertionError(f'{self.name}: nothing changes')
         if self.kind.startswith('undo') and self.wanted != self.pristine:
             raise AssertionError(f'{self.name}: undo does not restore')
+
+    def sweep(self):
+        """Without the names that a kill is documented to leave."""
+        if not self.scenario.has_tmpfile:
+            for name in filter(HIDDEN.search, places.look(self.work)):
+                (self.work / name).unlink()
 
     def fix_in_place(self):
         """The words of a repair in place."""
@@ -104,12 +112,21 @@ class Operation:
         if places.look(self.work) != self.start:
             places.put(self.work, self.start, self.directories)
 
+    def look(self, hidden=False):
+        """What there is; hidden names, too, or as documented not those that may be left."""
+        entries = places.look(self.work)
+        if hidden or self.scenario.has_tmpfile:
+            return entries
+        return places.without(entries, HIDDEN.search)
+
     # ---- Judgement ----
 
-    def judge(self, status, said=''):
-        """Raises Lost. `status`: that of the command; KILLED; None after a power loss."""
-        now = places.look(self.work)
-        if status is not None and status != KILLED:
+    def judge(self, status, said='', may_litter=False):
+        """Raises Lost. `status`: that of the command; KILLED; None after a power loss. `said`: on
+        standard error; None if that could not be written. `may_litter`: nothing can be removed."""
+        ended = status is not None and status != KILLED
+        now = self.look(hidden=ended and not may_litter)
+        if ended:
             self.judge_status(status, said, now)
         key = tuple(sorted(now.items()))
         if key not in self.judged:
@@ -126,7 +143,8 @@ class Operation:
             return
         if status & ~DONE[self.kind] != ERROR:
             raise Lost(f'status {status}: {said}')
-        self.judge_words(said, now)
+        if said is not None:
+            self.judge_words(said, now)
 
     def judge_words(self, said, now):
         """One line; of a file that has changed, with the way on."""
@@ -164,7 +182,7 @@ class Operation:
         elif self.undo_file in now:
             self.recoveries += 1
             self.run(['undo', self.undo_file], 0)
-            now = places.look(self.work)
+            now = self.look()
         if now != self.pristine:
             lost = self.content(now) != self.content(self.pristine)
             raise Lost(f'{"the state is lost" if lost else "not as before"}: there is '

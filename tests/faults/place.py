@@ -28,6 +28,13 @@ def look(place):
                         tuple(sorted(inodes[stat.st_ino]))) for name, stat in found.items()}
 
 
+def without(entries, is_litter):
+    """The same without the names that do not count."""
+    return {name: Entry(entry.content, entry.mode,
+                        tuple(other for other in entry.names if not is_litter(other)))
+            for name, entry in entries.items() if not is_litter(name)}
+
+
 def clear(place):
     """Empties it; the directory itself stays."""
     for entry in os.scandir(place):

@@ -160,7 +160,7 @@ class Disk:
             for entries in [directory.durable, *directory.pending]:
                 named.update(entries.values())
         for inode in sorted(named - {None}):
-            units += [(inode, i) for i in range(len(self.files[inode].pending))]
+            units += [(inode, i) for i in range(len(self.file(inode).pending))]
         return units
 
     def entries_with(self, chosen):
@@ -179,7 +179,7 @@ class Disk:
                 names.setdefault(file, []).append(
                     os.path.relpath(os.path.join(path, name), self.root))
         for inode in names:
-            file = self.files[inode]
+            file = self.file(inode)
             contents[inode] = file.with_pieces(pick(inode, file.pending))
         return {name: places.Entry(contents[inode], MODE, tuple(sorted(names[inode])))
                 for inode in names for name in names[inode]}
@@ -208,9 +208,10 @@ def fingerprint(entries):
                         for name, entry in entries.items()))
 
 
-def lose_power(operation, lines, disk, tell, samples):
-    """After each change: counts of states, of distinct ones among them, and of lost ones."""
-    counts, seen, dice = Counter(), set(), random.Random(SEED)
+def lose_power(operation, lines, disk, tell, samples, seen, why=''):
+    """After each change: counts of states, of lost ones, and of distinct ones among them, which
+    are those that are not in `seen` yet. `why`: what had gone wrong before."""
+    counts, dice = Counter(), random.Random(SEED)
     for number, line in enumerate(['start', *lines]):
         if line != 'start' and not disk.apply(line):
             continue
@@ -227,7 +228,7 @@ def lose_power(operation, lines, disk, tell, samples):
                 operation.judge(None)
             except Lost as lost:
                 counts['lost'] += 1
-                tell(f'{operation.name}: power lost after change {number}, '
+                tell(f'{operation.name}: {why}power lost after change {number}, '
                      f'{line[:60].split(" ", 1)[0]}: {lost}')
     operation.reset()
     return counts

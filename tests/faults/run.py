@@ -26,7 +26,7 @@ from pathlib import Path
 import injected
 import power
 from operations import Operation
-from scenarios import SCENARIOS, THOROUGH
+from scenarios import SCENARIOS, THOROUGH, quick_operations
 
 SKIPPED = 77
 SHOWN = 20
@@ -67,9 +67,15 @@ def lose_all(operation, disk, options, counts):
     points = (injected.all_points(calls) if options.all
               else injected.few_points(calls, thorough))
     counts['calls'] = len(calls)
+    seen = set()
     if options.without != 'power' and not operation.kind.startswith('filter'):
         samples = SAMPLES if options.all else FEW_SAMPLES
-        counts.update(power.lose_power(operation, lines, disk, tell, samples))
+        counts.update(power.lose_power(operation, lines, disk, tell, samples, seen))
+        if thorough or options.all:
+            for call, disk, lines in injected.record_failures(operation, options.inject, calls,
+                                                              options.limit):
+                counts.update(power.lose_power(operation, lines, disk, tell, samples, seen,
+                                               f'{call.name} {call.index} failed, then '))
     if options.without != 'faults':
         counts.update(injected.strike_all(operation, options.inject, points, tell, options.limit))
 
@@ -100,7 +106,8 @@ def is_asked_for(name, options):
 def jobs_of(options):
     """The operations that can be tried here."""
     for scenario in SCENARIOS:
-        for kind in scenario.operations:
+        whole = options.all or options.only
+        for kind in scenario.operations if whole else quick_operations(scenario):
             name = f'{scenario.name} {kind}'
             if not is_asked_for(name, options):
                 continue

@@ -80,6 +80,7 @@ class Scenario:
     undo: str = 'vm.xfundo'  # what it calls the undo file by itself
     rewritten: bool = False  # a new file takes the old one's place
     program: str = ''  # that packs
+    has_tmpfile: bool = True  # files without a name: else a hidden name may be left
     operations: tuple = ('in-place', 'copy', 'undo', 'undo-cut')
 
     def lacks(self):
@@ -96,13 +97,31 @@ SCENARIOS = [
     Scenario('libvirt-raw', partial(make_libvirt, packing='raw')),
     Scenario('libvirt-gzip', partial(make_libvirt, packing='gzip'), rewritten=True,
              operations=('in-place', 'copy', 'undo', 'undo-cut', *ELSEWHERE)),
-    Scenario('libvirt-zstd', partial(make_libvirt, packing='zstd'), rewritten=True, program='zstd'),
+    Scenario('libvirt-zstd', partial(make_libvirt, packing='zstd'), rewritten=True,
+             program='zstd'),
     Scenario('qcow2', make_qcow2, QEMU64, argument='vm#second',
              undo='vm#second.xfundo'),
     Scenario('cloud-hypervisor', make_cloud_hypervisor, argument='snapshot',
              file='snapshot/state.json', undo='snapshot/state.json.xfundo'),
     Scenario('firecracker', make_firecracker),
+    Scenario('no-tmpfile', make_stream, QEMU64, has_tmpfile=False),
+    Scenario('no-tmpfile-gzip', partial(make_libvirt, packing='gzip'), rewritten=True,
+             has_tmpfile=False),
 ]
+
+# The quick part has all of the first two, where a writer is another program or has another kind of
+# file also the copy, and of the others what differs: where they write, and how that is undone.
+QUICK = {'stream': None, 'libvirt-gzip': None,
+         'libvirt-zstd': ('in-place', 'copy', 'undo'),
+         'no-tmpfile': ('in-place', 'copy'), 'no-tmpfile-gzip': ('in-place', 'copy'),
+         'linked': ('in-place',), 'libvirt-raw': ('in-place',)}
+QUICK_OTHERS = ('in-place', 'undo')
+
+
+def quick_operations(scenario):
+    """Those of its operations that the quick part has."""
+    return QUICK.get(scenario.name, QUICK_OTHERS) or scenario.operations
+
 
 # Those at which calls fail in the quick part, too: every way to write, and to go back.
 THOROUGH = ['stream in-place', 'stream copy', 'stream undo', 'stream filter',

@@ -22,7 +22,7 @@ declare -A may_system=(
 	[kmod]='linux/*.h asm/*.h trace/define_trace.h'
 	[cli]='dirent.h endian.h errno.h fcntl.h getopt.h inttypes.h libgen.h linux/audit.h linux/filter.h
 		linux/magic.h linux/seccomp.h locale.h pthread.h sched.h signal.h stdarg.h stdbool.h
-		stddef.h stdint.h stdio.h stdlib.h string.h sys/auxv.h sys/ioctl.h sys/prctl.h sys/stat.h
+		stddef.h stdint.h stdio.h stdio_ext.h stdlib.h string.h sys/auxv.h sys/ioctl.h sys/prctl.h sys/stat.h
 		sys/syscall.h sys/vfs.h time.h unistd.h
 		json-c/json.h'
 	[include]=''

@@ -159,8 +159,9 @@ def type_of(node):
 
 
 def is_integer(node):
-    return bool(re.fullmatch(r'(const |volatile )*(_Bool|bool|char|(un)?signed [a-z ]+|(long|short|'
-                             r'int)( [a-z ]+)?|enum \w+|u?int\d+_t|size_t)', type_of(node)))
+    return bool(re.fullmatch(r'(const |volatile )*(_Bool|bool|char|(un)?signed [a-z ]+|'
+                             r'(long|short|int)( [a-z ]+)?|enum \w+|u?int\d+_t|size_t)',
+                             type_of(node)))
 
 
 class Maker:
@@ -187,7 +188,9 @@ class Maker:
     def walk(self, node, parent, slot):
         """One node: `slot` is its place among its parent's children."""
         kind = node.get('kind')
-        if not kind or kind in CLOSED or kind == 'VarDecl' and node.get('storageClass') == 'static':
+        if not kind or kind in CLOSED:
+            return
+        if kind == 'VarDecl' and node.get('storageClass') == 'static':
             return
         if kind == 'CaseStmt':
             self.walk(node['inner'][-1], node, len(node['inner']) - 1)
@@ -390,6 +393,7 @@ def render(text, mutants):
 
 
 def squeeze(text):
+    """In one line, with single spaces."""
     return ' '.join(text.split())
 
 
@@ -400,7 +404,8 @@ def describe(mutant, text):
     whole = mutant.boolean or mutant.statement or new.startswith('!!')
     while not whole and left < min(len(old), len(new)) and old[left] == new[left]:
         left += 1
-    while not whole and right < min(len(old), len(new)) - left and old[-1 - right] == new[-1 - right]:
+    room = 0 if whole else min(len(old), len(new)) - left
+    while right < room and old[-1 - right] == new[-1 - right]:
         right += 1
     # Whole words and whole operators.
     same = re.compile(r'\w\w|[-+*/%<>=!&|^]{2}')

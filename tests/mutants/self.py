@@ -97,8 +97,8 @@ def survivors(compiler, mutants, test):
         Path(place, 'small.c').write_text(mutate.render(SMALL, list(mutants.values())),
                                           encoding='utf-8')
         Path(place, 'test.c').write_text(test, encoding='utf-8')
-        subprocess.run([*compiler, '-w', '-O1', '-include', HERE / 'mutants.h', 'small.c', 'test.c',
-                        '-o', 'test'], cwd=place, check=True)
+        subprocess.run([*compiler, '-w', '-O1', '-include', HERE / 'mutants.h', 'small.c',
+                        'test.c', '-o', 'test'], cwd=place, check=True)
 
         def passes(number):
             return subprocess.run([Path(place, 'test')], check=False,

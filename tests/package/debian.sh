@@ -46,13 +46,13 @@ builds() {
 	echo "ok built, $ran tests of the code ran"
 
 	apt_install "$root" lintian
-	inside "$root" sh -c "lintian --allow-root --info --display-info --pedantic --show-overrides \
+	# Shown, overridden tags would count.
+	inside "$root" sh -c "lintian --allow-root --info --display-info --pedantic \
 		--fail-on error,warning,info,pedantic /src/xferry_${version}_amd64.changes" \
 		>"$root.lintian.log" 2>&1 || {
 		cat "$root.lintian.log"
 		die 'lintian is not content'
 	}
-	grep '^O: ' "$root.lintian.log" || true
 	echo 'ok lintian'
 }
 
@@ -62,7 +62,7 @@ builds_the_same_again() {
 	local deb differ=0
 
 	apt_install "$root" faketime
-	inside "$root" useradd --create-home other
+	inside "$root" useradd other
 	rm -rf "$root/src/again"
 	# shellcheck disable=SC2016 # expanded inside
 	quietly "$root.again.log" inside "$root" unshare --uts sh -euc '
@@ -74,7 +74,7 @@ builds_the_same_again() {
 		chown -R other: /another/place
 		umask 0002
 		runuser -u other -- env -C /another/place/of/another/depth/tree \
-			TZ=XFE-14 LC_ALL=C.UTF-8 LANGUAGE=fr HOME=/home/other USER=other \
+			TZ=XFE-14 LC_ALL=C.UTF-8 LANGUAGE=fr HOME=/nowhere USER=other \
 			DEB_BUILD_OPTIONS="nocheck parallel=1" NO_FAKE_STAT=1 \
 			faketime -f +400d sh -c "debian/rules clean && dpkg-buildpackage -us -uc -b"
 		mkdir /src/again
@@ -223,7 +223,7 @@ lacks_packers() {
 	done
 	(cd "$root/tmp/try" && sha256sum -- *) >"$place/packed"
 	says 8 'xferry: lzop: needs the program lzop, which is not installed' xferry check lzop
-	says 8 'xferry: zstd: needs the program zstd, which is not installed' \
+	says 8 'xferry: /tmp/try/zstd.xfnew: needs the program zstd, which is not installed' \
 		xferry fix --in-place zstd
 	inside "$root" env -C /tmp/try xferry check zstd >"$place/said" || [ $? = 4 ] ||
 		die 'xferry check cannot read zstd'
@@ -264,7 +264,7 @@ leaves_nothing 'all together, installed twice'
 offer old
 apt_install "$root" "${built[@]}"
 offer new
-apt_get "$root" dist-upgrade
+apt_get "$root" --only-upgrade install "${built[@]}"
 for name in "${built[@]}"; do
 	# shellcheck disable=SC2016 # dpkg's own
 	[ "$(inside "$root" dpkg-query -W -f '${Version} ${db:Status-Status}' "$name")" = \

@@ -265,29 +265,6 @@ static void test_devices_only(void **unused)
 	}
 }
 
-/* On a volume far larger than any devices, which nothing tells the end of. */
-static void test_old_stream_on_a_volume(void **unused)
-{
-	struct synth synth = { .no_footers = true };
-	struct xf_state *state;
-
-	(void)unused;
-	synth_begin(&synth, NULL);
-	synth_ram(&synth, 3, 5);
-	synth_cpu(&synth, &(struct synth_cpu){ .xstate_bv = 0x207, .xcr0 = 1 });
-	synth_eof(&synth);
-
-	struct file file = file_of(synth.stream.p, synth.stream.size);
-
-	assert_int_equal(ftruncate(file.fd, XF_QEMU_TAIL_MAX + (4 << 20)), 0);
-	assert_opened(xf_state_open(file.path, NULL, &state));
-	assert_int_equal(xf_state_found_by(state), XF_FOUND_SIGNATURE);
-	assert_int_equal(xf_state_vcpu_count(state), 1);
-	xf_state_close(state);
-	close(file.fd);
-	synth_free(&synth);
-}
-
 /* Postcopy: the devices come in a package, RAM goes on behind it. */
 static void test_postcopy_package(void **unused)
 {
@@ -607,7 +584,6 @@ int main(void)
 		cmocka_unit_test(test_devices_before_ram),
 		cmocka_unit_test(test_other_parts),
 		cmocka_unit_test(test_thousand_vcpus),
-		cmocka_unit_test(test_old_stream_on_a_volume),
 		cmocka_unit_test(test_progress),
 	};
 
