@@ -27,12 +27,12 @@ _Static_assert(sizeof(reasons) / sizeof(reasons[0]) == XF_REASONS, "every reason
 
 const char *xf_reason_name(enum xf_reason reason)
 {
-	return reason < XF_REASONS ? reasons[reason].name : "?";
+	return (unsigned int)reason < XF_REASONS ? reasons[reason].name : "?";
 }
 
 const char *xf_reason_text(enum xf_reason reason)
 {
-	return reason < XF_REASONS ? reasons[reason].text : "?";
+	return (unsigned int)reason < XF_REASONS ? reasons[reason].text : "?";
 }
 
 static bool has_reserved(const unsigned char *area)

@@ -27,22 +27,22 @@ static inline uint64_t xf_get_le64(const unsigned char *p)
 
 static inline void xf_put_le32(unsigned char *p, uint32_t value)
 {
-	p[0] = (unsigned char)value;
-	p[1] = (unsigned char)(value >> 8);
-	p[2] = (unsigned char)(value >> 16);
-	p[3] = (unsigned char)(value >> 24);
+	p[0] = value & 0xff;
+	p[1] = value >> 8 & 0xff;
+	p[2] = value >> 16 & 0xff;
+	p[3] = value >> 24 & 0xff;
 }
 
 static inline void xf_put_le64(unsigned char *p, uint64_t value)
 {
-	p[0] = (unsigned char)value;
-	p[1] = (unsigned char)(value >> 8);
-	p[2] = (unsigned char)(value >> 16);
-	p[3] = (unsigned char)(value >> 24);
-	p[4] = (unsigned char)(value >> 32);
-	p[5] = (unsigned char)(value >> 40);
-	p[6] = (unsigned char)(value >> 48);
-	p[7] = (unsigned char)(value >> 56);
+	p[0] = value & 0xff;
+	p[1] = value >> 8 & 0xff;
+	p[2] = value >> 16 & 0xff;
+	p[3] = value >> 24 & 0xff;
+	p[4] = value >> 32 & 0xff;
+	p[5] = value >> 40 & 0xff;
+	p[6] = value >> 48 & 0xff;
+	p[7] = value >> 56 & 0xff;
 }
 
 static inline void xf_copy_bytes(unsigned char *to, const unsigned char *from, size_t count)

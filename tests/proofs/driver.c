@@ -9,25 +9,44 @@
 #ifdef XF_CBMC
 
 /*
- * Any case that the types allow: CBMC gives an uninitialized variable every value.
- * cbmc -DXF_CBMC -I. -Itests/proofs --unwind 66 --unwinding-assertions \
- *	tests/proofs/driver.c tests/proofs/NAME/proof.c core/area.c core/component.c \
- *	core/layout.c core/rule.c
+ * Any case at all, of what the proof reads: CBMC gives an uninitialized variable every
+ * value that its type has. cbmc.py has the command line.
  */
+static void any_kvm(struct proof_case *c)
+{
+	ASSUME((unsigned int)c->set > XF_SET_UNKNOWN && (unsigned int)c->set <= XF_SET_GUEST_BARE);
+	ASSUME(c->kvm.set == XF_SET_UNKNOWN || c->kvm.set == c->set);
+	/* xf_kvm_get wants it known; the proofs that speak of an unknown one set it. */
+	ASSUME((unsigned int)c->kvm.get > XF_GET_UNKNOWN &&
+	       (unsigned int)c->kvm.get <= XF_GET_LEAKS);
+	/* No CPU with XSAVE has fewer bits of MXCSR. */
+	ASSUME((c->kvm.mxcsr_mask & XF_MXCSR_MASK) == XF_MXCSR_MASK);
+	c->kvm.host = c->host;
+	/* The proofs that speak of these set them. */
+	c->kvm.shows_all = false;
+	c->kvm.unknown = 0;
+	c->kvm.hook_set = 0;
+	c->kvm.hook_get = 0;
+}
+
 int main(void)
 {
 	struct proof_case c;
 
-	__CPROVER_assume((unsigned int)c.kvm.get <= XF_GET_LEAKS);
-	__CPROVER_assume((unsigned int)c.kvm.set <= XF_SET_GUEST_BARE);
-	__CPROVER_assume(c.set != XF_SET_UNKNOWN && (unsigned int)c.set <= XF_SET_GUEST_BARE);
-	__CPROVER_assume(c.kvm.set == XF_SET_UNKNOWN || c.kvm.set == c.set);
-	c.kvm.host = c.host;
-	/* The proofs that speak of these set them. */
-	c.kvm.shows_all = false;
-	c.kvm.unknown = 0;
-	c.kvm.hook_set = 0;
-	c.kvm.hook_get = 0;
+	any_kvm(&c);
+	/* What it does not read is what it is for the proof as a plain test. */
+	if (!(proof_reads & READS_HEAD)) {
+		c.head.xcomp_bv = 0;
+		c.head.reserved = false;
+		c.head.mxcsr = XF_MXCSR_INIT;
+		c.kvm.header_unchecked = false;
+		c.kvm.mxcsr_always = false;
+	}
+	if (!(proof_reads & READS_VCPU)) {
+		c.vcpu = fresh(c.vcpu.cpuid);
+		c.kvm.protected_ignored = false;
+		c.kvm.xfd_clears = false;
+	}
 	proof(&c);
 }
 

@@ -42,7 +42,9 @@ static void claim_set(const struct proof_case *c, const struct xf_kvm *kvm,
 static void claim_taken(const struct proof_case *c, const struct xf_kvm *kvm,
 			const struct xf_kvm_vcpu *vcpu)
 {
-	bool all = c->only == ~0ull && c->guest.known == ~0ull;
+	/* Bit 63 is no component: nobody takes it out, and a state that has it is refused. */
+	bool all =
+		c->only == ~0ull && c->guest.known == ~0ull && !(c->head.xstate_bv & XF_COMPACTED);
 
 	if (!all || kvm->no_xsave || kvm->set == XF_SET_GUEST_BARE || vcpu->guarded ||
 	    !vcpu->cpuid_set || xf_judge(c->head.xstate_bv, c->guest, c->host).lost)

@@ -16,6 +16,8 @@ void proof(const struct proof_case *c)
 	struct xf_area_head head = { .xstate_bv = state & ~xf_droppable(state, guest, ~0ull) };
 
 	ASSUME(!kvm.no_xsave && kvm.set != XF_SET_GUEST_BARE);
+	/* Bit 63 is no component: a state that has it stays as it is, and refused. */
+	ASSUME(!(state & XF_COMPACTED));
 	ASSUME(!xf_judge(state, guest, c->host).lost);
 
 	struct xf_kvm_vcpu vcpu = fresh(xf_guest_normal(guest).shown);
