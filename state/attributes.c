@@ -96,10 +96,16 @@ struct xf_error *xf_attributes_copy(int from, int to, const char *path)
 	return copy_extended(from, to, path);
 }
 
-/* With one, what the mode says of the group is the most that anybody in the list may have. */
+/* With one, the mode says of the owner alone who may do what. */
 static bool has_access_list(int fd)
 {
 	return fgetxattr(fd, ACCESS_LIST, NULL, 0) > 0;
+}
+
+/* Who is of another group may be one of the state's group or of the others: what both may. */
+static mode_t of_another_group(mode_t mode)
+{
+	return (mode & ~(mode_t)S_IRWXG) | (mode & mode << 3 & S_IRWXG);
 }
 
 /* In a directory that gives its group to what is made in it, it may be another after all. */
@@ -109,8 +115,8 @@ static struct xf_error *hold_group(const struct xf_input *state, const struct xf
 
 	if (fstat(publish->fd, &made) < 0)
 		return xf_error_errno(publish->path, "stat");
-	if (made.st_gid != state->before.st_gid && (made.st_mode & S_IRWXG) &&
-	    fchmod(publish->fd, made.st_mode & 0707) < 0)
+	if (made.st_gid != state->before.st_gid &&
+	    fchmod(publish->fd, of_another_group(made.st_mode & 0777)) < 0)
 		return xf_error_errno(publish->path, "set the mode");
 	return NULL;
 }
@@ -121,8 +127,10 @@ struct xf_error *xf_attributes_publish(const struct xf_input *state, const char 
 	XF_AUTO(xf_publish_end) struct xf_publish publish = { .fd = -1 };
 	mode_t mode = state->before.st_mode & mask;
 
-	if (state->before.st_gid != getegid() || has_access_list(state->fd))
-		mode &= ~(mode_t)S_IRWXG;
+	if (has_access_list(state->fd))
+		mode &= S_IRWXU;
+	else if (state->before.st_gid != getegid())
+		mode = of_another_group(mode);
 	XF_TRY(xf_publish_begin(path, mode, &publish));
 	XF_TRY(hold_group(state, &publish));
 	*out = publish;

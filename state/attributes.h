@@ -14,8 +14,9 @@ struct xf_error *xf_attributes_copy(int from, int to, const char *path);
 
 /*
  * Begins a new file, as xf_publish_begin, with something of the state in it. Its mode is the
- * state's, of which `mask` is left; without the group's rights where the group is another or an
- * access list says who has them. So nobody reads it who may not read the state.
+ * state's, of which `mask` is left; where its group is another, that may only what the others may,
+ * and where the state has an access list, only the owner may anything. So nobody reads it who may
+ * not read the state.
  */
 struct xf_error *xf_attributes_publish(const struct xf_input *state, const char *path, mode_t mask,
 				       struct xf_publish *out);

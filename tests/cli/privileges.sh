@@ -174,6 +174,15 @@ chgrp $nobody modes/vm
 run 1 fix "${guest[@]}" -o modes/copy modes/vm
 private modes/copy
 rm modes/copy
+chmod 644 modes/vm
+run 1 fix "${guest[@]}" -o modes/copy modes/vm
+[ "$(stat -c %a modes/copy)" = 644 ] || die "anybody may read: $(stat -c %a modes/copy)"
+rm modes/copy
+chmod 604 modes/vm
+run 1 fix "${guest[@]}" -o modes/copy modes/vm
+[ "$(stat -c %a modes/copy)" = 604 ] || die "all but a group: $(stat -c %a modes/copy)"
+rm modes/copy
+chmod 640 modes/vm
 chgrp 0 modes/vm
 run 1 fix "${guest[@]}" -o modes/copy modes/vm
 [ "$(stat -c %a modes/copy)" = 640 ] || die "of the same group: $(stat -c %a modes/copy)"
@@ -183,7 +192,7 @@ run 1 fix "${guest[@]}" -o modes/shared/copy modes/vm
 private modes/shared/copy
 # With a list of who may, the group's bits are the list's, not the group's.
 chmod 600 modes/vm
-if setfacl -m u:$nobody:r modes/vm 2>/dev/null; then
+if setfacl -m u:$nobody:-,o::r modes/vm 2>/dev/null; then
 	run 1 fix "${guest[@]}" -o modes/listed modes/vm
 	private modes/listed
 else
