@@ -7,7 +7,9 @@
 : "${SOURCE:?names the source tree}" "${BUILD:?names the build directory}" "${LIBRARY:?names it}"
 # shellcheck source=../lib.sh
 . "$SOURCE/tests/lib.sh"
-need abidiff
+need abidiff readelf
+readelf --sections "$LIBRARY" | grep -q '\.debug_info' ||
+	skip 'the library has no debug information (meson configure -Ddebug=true)'
 reference=$SOURCE/tests/package/libxferry.abi
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/xferry-abi.XXXXXX")
